@@ -1,0 +1,13 @@
+export type {
+  Capability,
+  CgroupPath,
+  Driver,
+  DriverName,
+  LaunchSpec,
+  Machine,
+  MachineExit,
+  MachineUsage,
+  NetworkSlot,
+  ProbeResult,
+  ReapReport,
+} from "./driver.ts";

@@ -1,0 +1,9 @@
+export type {
+  EndReason,
+  Engine,
+  RecordStore,
+  RunningSandbox,
+  SandboxRecord,
+  SandboxSpec,
+  SandboxState,
+} from "./engine.ts";
