@@ -45,11 +45,15 @@ async function timed(rounds: number, work: () => Promise<void>): Promise<number[
 }
 
 async function echoTimes(url: string, token: string, rounds: number): Promise<number[]> {
-  const socket = new WebSocket(url.replace(/^http/, "ws"), [], {
-    headers: { authorization: `Bearer ${token}` },
-    createConnection: (options: unknown) =>
-      connect({ ...options as { port: number; host: string }, noDelay: true }),
-  } as ConstructorParameters<typeof WebSocket>[2]);
+  const socket = new WebSocket(
+    url.replace(/^http/, "ws"),
+    [],
+    {
+      headers: { authorization: `Bearer ${token}` },
+      createConnection: (options: unknown) =>
+        connect({ ...options as { port: number; host: string }, noDelay: true }),
+    } as ConstructorParameters<typeof WebSocket>[2],
+  );
   await new Promise<void>((resolve, reject) => {
     socket.once("open", () => resolve());
     socket.once("error", reject);
