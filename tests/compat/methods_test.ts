@@ -1,0 +1,75 @@
+import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { type RuntimeName, runWith, startServer } from "../harness.ts";
+import { clientPath, type ClientVersion, clientVersions, makeClientProject } from "./clients.ts";
+
+/** Methods that a client sends only after the server has given it a public name. */
+const laterMethods: Record<string, string> = {
+  exposeHttp: "issue B: the client first asks the gateway for a domain",
+  vscode: "issue B: VS Code comes with the gateway",
+};
+
+interface Line {
+  name?: string;
+  ok?: boolean;
+  detail?: string;
+  methods?: string[];
+  end?: boolean;
+}
+
+Deno.test("every RPC method of the published clients", async (t) => {
+  await using server = await startServer();
+  for (const version of clientVersions) {
+    for (const runtime of ["deno", "node24"] satisfies RuntimeName[]) {
+      await t.step(`${version} on ${runtime}`, (t) => runScenario(t, version, runtime, server.env));
+    }
+  }
+});
+
+async function runScenario(
+  t: Deno.TestContext,
+  version: ClientVersion,
+  runtime: RuntimeName,
+  env: Record<string, string>,
+): Promise<void> {
+  const folder = await mkdtemp("/tmp/paddock-compat-");
+  try {
+    await makeClientProject(folder, version);
+    const sources = fileURLToPath(new URL(".", import.meta.url));
+    for (const name of await readdir(sources)) {
+      if (name.startsWith("scenario")) await copyFile(`${sources}${name}`, `${folder}/${name}`);
+    }
+    const result = await runWith(runtime, `${folder}/scenario.mjs`, [], {
+      cwd: folder,
+      deadlineMs: 300_000,
+      env: {
+        ...env,
+        TEST_CLIENT_GENERATION: version,
+        TEST_CLIENT_ENTRY: `${clientPath(version)}/esm/mod.js`,
+        TEST_RUNTIME: runtime,
+      },
+    });
+    const lines = result.stdout.split("\n").filter((line) => line.startsWith("@@"))
+      .map((line): Line => JSON.parse(line.slice(2)));
+    for (const line of lines) {
+      if (line.name === undefined) continue;
+      await t.step(line.name, () => assert.ok(line.ok, line.detail));
+    }
+    await t.step("the program ran to its end", () => {
+      const seen = `${result.stderr.slice(-3000)}\n${result.stdout.slice(-1000)}`;
+      assert.ok(lines.some((line) => line.end), seen);
+      assert.equal(result.code, 0, seen);
+      assert.ok(lines.length > 40, `only ${lines.length} checks`);
+    });
+    await t.step("every method of its schema was called", async () => {
+      const { sandboxServiceSchema } = await import(`file://${clientPath(version)}/esm/schema.js`);
+      const sent = new Set(lines.find((line) => line.methods)?.methods);
+      const missing = Object.keys(sandboxServiceSchema).filter((method) => !sent.has(method));
+      assert.deepEqual(missing.filter((method) => !laterMethods[method]), []);
+      for (const method of missing) console.log(`  ${method}: ${laterMethods[method]}`);
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,86 @@
+import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { type RuntimeName, runWith, startServer } from "../harness.ts";
+import { clientPath, type ClientVersion, clientVersions, makeClientProject } from "./clients.ts";
+import { type ReadmeExample, readmeExamples } from "./readme_examples.ts";
+import { type Expectation, expectations } from "./readme_expectations.ts";
+
+const prepareModule = fileURLToPath(new URL("./prepare.mjs", import.meta.url));
+const clientRuntimes: RuntimeName[] = ["deno", "node24"];
+
+Deno.test("README examples of the published clients", async (t) => {
+  await using server = await startServer();
+  const later = new Map<string, string>();
+  for (const version of clientVersions) {
+    const examples = await readmeExamples(version);
+    assert.ok(examples.length > 15, `README of ${version} has only ${examples.length} examples`);
+    for (const runtime of clientRuntimes) {
+      const folder = await mkdtemp("/tmp/paddock-readme-");
+      try {
+        await makeClientProject(folder, version);
+        await prepareLocalFiles(folder, version);
+        for (const [index, example] of examples.entries()) {
+          const expectation = expectationOf(example, version);
+          if (expectation.later) {
+            const { issue, reason } = expectation.later;
+            later.set(`${version}  ${example.heading}`, `issue ${issue}: ${reason}`);
+            continue;
+          }
+          await t.step(
+            `${version} on ${runtime}: ${example.heading} #${example.number}`,
+            () => runExample(folder, index, example, expectation, runtime, server.env),
+          );
+        }
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    }
+  }
+  console.log("README examples left for later issues:");
+  for (const [example, reason] of later) console.log(`  ${example}\n      ${reason}`);
+});
+
+function expectationOf(example: ReadmeExample, version: ClientVersion): Expectation {
+  const found = expectations[`${example.heading} #${example.number}`] ??
+    expectations[example.heading];
+  assert.ok(found, `${version}: no expectation for "${example.heading}" #${example.number}`);
+  return found;
+}
+
+async function prepareLocalFiles(folder: string, version: ClientVersion): Promise<void> {
+  await copyFile(`${clientPath(version)}/README.md`, `${folder}/README.md`);
+  await copyFile(prepareModule, `${folder}/prepare.mjs`);
+  await mkdir(`${folder}/my-project/src`, { recursive: true });
+  await writeFile(`${folder}/my-project/package.json`, "{}");
+  await writeFile(`${folder}/my-project/src/main.ts`, "console.log(1);\n");
+}
+
+async function runExample(
+  folder: string,
+  index: number,
+  example: ReadmeExample,
+  expectation: Expectation,
+  runtime: RuntimeName,
+  env: Record<string, string>,
+): Promise<void> {
+  const file = `${folder}/example_${index}.${example.language}`;
+  await writeFile(file, example.code);
+  const preload = runtime === "deno" ? "--preload" : "--import";
+  const result = await runWith(runtime, preload, [`${folder}/prepare.mjs`, file], {
+    cwd: folder,
+    env: { ...env, TEST_SANDBOX_FILES: JSON.stringify(expectation.prepare ?? {}) },
+  });
+  const seen = `code ${result.code}\n${result.stdout}\n--- stderr\n${result.stderr}`;
+  assert.equal(result.code, 0, seen);
+  let rest = result.stdout;
+  for (const wanted of expectation.output ?? []) {
+    const at = typeof wanted === "string" ? rest.indexOf(wanted) : rest.search(wanted);
+    assert.ok(at >= 0, `no ${wanted} in ${seen}`);
+    rest = rest.slice(at);
+  }
+  if (expectation.file) {
+    const { size } = await stat(`${folder}/${expectation.file.name}`);
+    assert.equal(size, expectation.file.bytes, `size of ${expectation.file.name}`);
+  }
+}

@@ -1,0 +1,24 @@
+// One program for every published client generation, on Deno and on Node: calls every RPC method
+// the client can send and prints one JSON line per check. `methods_test.ts` runs and judges it.
+import { makeContext } from "./scenario_context.mjs";
+import { files } from "./scenario_files.mjs";
+import { fileHandles } from "./scenario_file_handles.mjs";
+import { javascript } from "./scenario_javascript.mjs";
+import { javascriptValues } from "./scenario_values.mjs";
+import { lifecycle } from "./scenario_lifecycle.mjs";
+import { network } from "./scenario_network.mjs";
+import { processes } from "./scenario_processes.mjs";
+
+const context = await makeContext();
+const parts = { files, fileHandles, processes, javascript, javascriptValues, network, lifecycle };
+for (const [name, part] of Object.entries(parts)) {
+  try {
+    await part(context);
+  } catch (error) {
+    context.report({ name: `${name}: ran to its end`, ok: false, detail: String(error?.stack) });
+  }
+}
+await context.close();
+context.report({ methods: context.methods() });
+// Nothing may keep a client's process alive once its sandboxes are closed; `ended` says it did not.
+context.report({ end: true });

