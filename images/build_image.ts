@@ -71,17 +71,9 @@ const defaultTimeoutMs = 20 * 60 * 1000;
  * built. A build happens in a directory of its own and appears, complete, by one rename.
  */
 export async function ensureImage(options: EnsureImageOptions): Promise<GuestImage> {
-  const { trust = "host", timeoutMs = defaultTimeoutMs, signal } = options;
-  const mirror = options.mirror ?? (Deno.env.get("PADDOCK_DEBIAN_MIRROR") || undefined);
-  const programs = await findHostPrograms();
-  const files = options.files ?? await readGuestFiles();
-  const hostBundle = trust === "host" ? await readHostBundle() : undefined;
-  const base = baseInputs(programs, mirror);
-  const baseDigest = digestOf(base);
-  const inputs = imageInputs(baseDigest, trust, hostBundle, files);
-  const digest = digestOf(inputs);
-
-  const stores = [...new Set([options.dataDir, defaultDataDir])].map(imageStore);
+  const { timeoutMs = defaultTimeoutMs, signal } = options;
+  const wanted = await wantedImage(options);
+  const { programs, mirror, files, hostBundle, base, baseDigest, inputs, digest, stores } = wanted;
   const found = await findImage(stores, digest);
   if (found) return found;
 
@@ -127,7 +119,7 @@ export async function ensureImage(options: EnsureImageOptions): Promise<GuestIma
     digest,
     base: baseDigest,
     inputs: { ...inputs, baseInputs: base },
-    env: trust === "host" ? hostTrustEnv : {},
+    env: hostBundle === undefined ? {} : hostTrustEnv,
     sizes: await treeSize(rootfs),
     createdAt: new Date().toISOString(),
   };
@@ -138,6 +130,33 @@ export async function ensureImage(options: EnsureImageOptions): Promise<GuestIma
   await pruneImages(store, digest);
   report(100, "the guest image is ready");
   return image;
+}
+
+/** Whether `ensureImage` would have nothing to build; for `paddock doctor`, which changes nothing. */
+export async function imageIsBuilt(
+  options: Pick<EnsureImageOptions, "dataDir" | "trust" | "mirror" | "files">,
+): Promise<{ digest: string; built: boolean }> {
+  const { digest, stores } = await wantedImage(options);
+  for (const store of stores) {
+    if (await readManifest(store.image(digest))) return { digest, built: true };
+  }
+  return { digest, built: false };
+}
+
+async function wantedImage(
+  options: Pick<EnsureImageOptions, "dataDir" | "trust" | "mirror" | "files">,
+) {
+  const { trust = "host" } = options;
+  const mirror = options.mirror ?? (Deno.env.get("PADDOCK_DEBIAN_MIRROR") || undefined);
+  const programs = await findHostPrograms();
+  const files = options.files ?? await readGuestFiles();
+  const hostBundle = trust === "host" ? await readHostBundle() : undefined;
+  const base = baseInputs(programs, mirror);
+  const baseDigest = digestOf(base);
+  const inputs = imageInputs(baseDigest, trust, hostBundle, files);
+  const stores = [...new Set([options.dataDir, defaultDataDir])].map(imageStore);
+  const digest = digestOf(inputs);
+  return { programs, mirror, files, hostBundle, base, baseDigest, inputs, digest, stores };
 }
 
 async function findImage(stores: ImageStore[], digest: string): Promise<GuestImage | undefined> {
