@@ -1,0 +1,33 @@
+import { denoPath, root } from "./paths.mjs";
+import { runProgram } from "./run_program.mjs";
+import { SetupError } from "./setup_error.mjs";
+
+/** Builds the guest image unless the data directory has it: images/ knows its own inputs. */
+export async function buildGuestImage({ host, progress, signal }) {
+  let built = false;
+  await runProgram(denoPath, ["run", "-A", "images/main.ts"], {
+    cwd: root,
+    timeoutMs: 30 * 60_000,
+    signal,
+    what: "building the guest image",
+    onLine: (line) => {
+      const report = parseReport(line);
+      if (report?.percent === undefined) return;
+      built = true;
+      progress.update(report.percent, report.what);
+    },
+  }).catch((error) => {
+    if (host.isRoot || error.message.includes("needs root")) throw error;
+    throw new SetupError(`${error.message}\nBuilding the guest image needs root.`);
+  });
+  return built;
+}
+
+export function parseReport(line) {
+  if (!line.startsWith("{")) return undefined;
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

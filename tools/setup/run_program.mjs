@@ -1,0 +1,75 @@
+import { spawn } from "node:child_process";
+import { SetupError } from "./setup_error.mjs";
+
+const keptLines = 30;
+
+/**
+ * Runs a program to its end. Its lines go to `onLine`; when it fails, its last lines are the error.
+ * `statusFd` opens file descriptor 3 and gives its lines to `onStatus` (apt reports progress there).
+ */
+export function runProgram(command, args, options) {
+  const { onLine, onStatus, timeoutMs, signal, env, cwd, what = command } = options;
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const child = spawn(command, args, {
+      cwd,
+      env: env ?? process.env,
+      stdio: ["ignore", "pipe", "pipe", ...(onStatus ? ["pipe"] : [])],
+    });
+    const tail = [];
+    const output = [];
+    const timer = setTimeout(
+      () => stop(new SetupError(`${what} took longer than ${timeoutMs / 1000} s`)),
+      timeoutMs,
+    );
+    let stopped;
+    let killer;
+    const stop = (reason) => {
+      stopped ??= reason;
+      child.kill("SIGTERM");
+      killer ??= setTimeout(() => child.kill("SIGKILL"), 5_000);
+    };
+    const onAbort = () => stop(signal.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    readLines(child.stdout, (line) => {
+      output.push(line);
+      keep(line);
+    });
+    readLines(child.stderr, keep);
+    if (onStatus) readLines(child.stdio[3], onStatus);
+    function keep(line) {
+      tail.push(line);
+      if (tail.length > keptLines) tail.shift();
+      onLine?.(line);
+    }
+    child.on("error", (error) => {
+      finish();
+      reject(new SetupError(`${what} cannot be started: ${error.message}`));
+    });
+    child.on("close", (code, killedBy) => {
+      finish();
+      if (stopped) return reject(stopped);
+      if (code === 0) return resolve(output);
+      const how = killedBy ? `was ended by ${killedBy}` : `failed with code ${code}`;
+      reject(new SetupError(`${what} ${how}\n${tail.map((line) => `  ${line}`).join("\n")}`));
+    });
+    function finish() {
+      clearTimeout(timer);
+      clearTimeout(killer);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  });
+}
+
+function readLines(stream, onLine) {
+  let rest = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (text) => {
+    const lines = (rest + text).split(/[\r\n]+/);
+    rest = lines.pop();
+    for (const line of lines) if (line !== "") onLine(line);
+  });
+  stream.on("end", () => {
+    if (rest !== "") onLine(rest);
+  });
+}
