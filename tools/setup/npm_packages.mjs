@@ -13,7 +13,8 @@ export async function installNpmPackages({ progress, signal }) {
   progress.update(0, "npm ci");
   const { command, args } = await findNpm();
   // Install scripts are not needed: the binaries come as packages of their own for this platform.
-  await runProgram(command, [...args, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
+  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  await runProgram(command, [...args, "ci", ...flags], {
     cwd: root,
     env: { ...process.env, PATH: pathWithoutOurs() },
     timeoutMs,

@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { SetupError } from "./setup_error.mjs";
 
-const keptLines = 30;
+const keptFirst = 12;
+const keptLast = 20;
 
 /**
- * Runs a program to its end. Its lines go to `onLine`; when it fails, its last lines are the error.
+ * Runs a program to its end. Its lines go to `onLine`; when it fails, its first
+ * and last lines are the error.
  * `statusFd` opens file descriptor 3 and gives its lines to `onStatus` (apt reports progress there).
  */
 export function runProgram(command, args, options) {
@@ -16,7 +18,9 @@ export function runProgram(command, args, options) {
       env: env ?? process.env,
       stdio: ["ignore", "pipe", "pipe", ...(onStatus ? ["pipe"] : [])],
     });
+    const head = [];
     const tail = [];
+    let cut = false;
     const output = [];
     const timer = setTimeout(
       () => stop(new SetupError(`${what} took longer than ${timeoutMs / 1000} s`)),
@@ -38,8 +42,12 @@ export function runProgram(command, args, options) {
     readLines(child.stderr, keep);
     if (onStatus) readLines(child.stdio[3], onStatus);
     function keep(line) {
-      tail.push(line);
-      if (tail.length > keptLines) tail.shift();
+      if (head.length < keptFirst) head.push(line);
+      else tail.push(line);
+      if (tail.length > keptLast) {
+        tail.shift();
+        cut = true;
+      }
       onLine?.(line);
     }
     child.on("error", (error) => {
@@ -51,7 +59,8 @@ export function runProgram(command, args, options) {
       if (stopped) return reject(stopped);
       if (code === 0) return resolve(output);
       const how = killedBy ? `was ended by ${killedBy}` : `failed with code ${code}`;
-      reject(new SetupError(`${what} ${how}\n${tail.map((line) => `  ${line}`).join("\n")}`));
+      const shown = [...head, ...(cut ? ["…"] : []), ...tail].map((line) => `  ${line}`);
+      reject(new SetupError(`${what} ${how}\n${shown.join("\n")}`));
     });
     function finish() {
       clearTimeout(timer);
