@@ -1,0 +1,168 @@
+import { parse, stringify } from "devalue";
+import { z } from "zod";
+import {
+  badResult,
+  decodeNotificationWith,
+  invalidParams,
+  type NotificationValues,
+  parseError,
+  requireMethod,
+  splitResult,
+  unexpectedAnswer,
+} from "./_codec_parts.ts";
+import { encodeBase64 } from "./base64.ts";
+import { type Codec, type Notification, notificationMethods } from "./codec.ts";
+import { devalueErrorReducers, devalueErrorRevivers } from "./devalue_error.ts";
+import { type JsonRpcMessage, type JsonRpcNotification, toMessage } from "./json_rpc.ts";
+import { devalueMethods, type MethodInput, type MethodName, type MethodOutput } from "./methods.ts";
+import {
+  deserializeValue,
+  notSerializable,
+  reviveBigInt,
+  SerializedValue,
+  tagOf,
+  tolerantOperations,
+} from "./rich_value.ts";
+import { asError, isError } from "./wire_error.ts";
+
+const MAX_HOLES = 1_000_000;
+
+/**
+ * Client 0.2 has devalue 5.3, which reads less than the version here writes: no sparse arrays, no
+ * views into a larger buffer, no DataView, no boxed numbers, and Temporal only where the platform
+ * has it. These write what it reads.
+ */
+const operations = {
+  ...tolerantOperations,
+  typeOf(value: unknown): unknown {
+    const type = tolerantOperations.typeOf(value);
+    if (type !== "object") return type;
+    const tag = tagOf(value as object);
+    if (isBoxed(tag)) return tag.toLowerCase();
+    return tag.startsWith("Temporal.") ? "string" : type;
+  },
+  toPrimitive(value: unknown): unknown {
+    if (typeof value !== "object" || value === null) return value;
+    return isBoxed(tagOf(value)) ? value.valueOf() : String(value);
+  },
+  tagOf(value: object): string {
+    const tag = tagOf(value);
+    if (tag === "DataView") return "Uint8Array";
+    return tag === "Float16Array" ? "Array" : tag;
+  },
+  indicesOf(array: unknown[]): unknown {
+    if (array.length > MAX_HOLES) throw new RangeError("an array has too many holes");
+    // Claiming that every slot is filled makes devalue write holes one by one.
+    return { length: array.length };
+  },
+};
+
+function isBoxed(tag: string): boolean {
+  return tag === "Number" || tag === "String" || tag === "Boolean" || tag === "BigInt";
+}
+
+/** Devalue 5.3 names the part of a buffer that a view shows by first and last index. */
+function fromViewInfo(tag: string, buffer: unknown, first: unknown, end: unknown): unknown {
+  if (!(buffer instanceof ArrayBuffer)) throw new TypeError("not an ArrayBuffer");
+  const View = (globalThis as unknown as Record<string, new (buffer: ArrayBuffer) => Uint8Array>)[
+    tag
+  ];
+  const view = new View(buffer);
+  return first === undefined ? view : view.subarray(Number(first), Number(end));
+}
+
+const revivers = { ...devalueErrorRevivers, BigInt: reviveBigInt };
+
+const notificationValues: NotificationValues = {
+  bytes(raw) {
+    if (raw instanceof Uint8Array) return raw;
+    throw new TypeError("not bytes");
+  },
+  error: (raw) => raw === null || raw === undefined ? null : asError(raw),
+};
+
+function write(message: unknown): string {
+  try {
+    // deno-lint-ignore no-explicit-any
+    return stringify(message, devalueErrorReducers(), { operations: operations as any });
+  } catch (error) {
+    throw notSerializable(error);
+  }
+}
+
+/** `/api/v2`, as client 0.2 speaks it. */
+export const devalueCodec: Codec = {
+  name: "devalue",
+
+  decodeMessage(text: string): JsonRpcMessage {
+    let value: unknown;
+    try {
+      // deno-lint-ignore no-explicit-any
+      value = parse(text, revivers, { operations: { fromViewInfo } as any });
+    } catch (error) {
+      throw parseError(error);
+    }
+    return toMessage(value);
+  },
+
+  encodeMessage: write,
+
+  decodeParams<M extends MethodName>(method: M, params: unknown): MethodInput<M> {
+    requireMethod(method);
+    try {
+      return z.decode(devalueMethods[method].input, params ?? {}) as MethodInput<M>;
+    } catch (error) {
+      throw invalidParams(method, error);
+    }
+  },
+
+  encodeResult<M extends MethodName>(method: M, value: MethodOutput<M>): { ok: unknown } {
+    if (value instanceof SerializedValue) return { ok: deserializeValue(value) };
+    try {
+      return { ok: z.encode(devalueMethods[method].output, value) };
+    } catch (error) {
+      throw badResult(method, error);
+    }
+  },
+
+  encodeFailure: (thrown: unknown) => ({ error: asError(thrown) }),
+
+  encodeParams<M extends MethodName>(method: M, input: MethodInput<M>): unknown {
+    try {
+      return z.encode(devalueMethods[method].input, input);
+    } catch (error) {
+      throw invalidParams(method, error);
+    }
+  },
+
+  decodeResult<M extends MethodName>(method: M, result: unknown): MethodOutput<M> {
+    const split = splitResult(result);
+    if (!split) throw unexpectedAnswer(method);
+    if (split.kind === "error") throw isError(split.error) ? split.error : asError(split.error);
+    try {
+      return z.decode(devalueMethods[method].output, split.value as never) as MethodOutput<M>;
+    } catch (error) {
+      throw unexpectedAnswer(method, error);
+    }
+  },
+
+  encodeNotification(notification: Notification): string {
+    const method = notificationMethods[notification.type];
+    const { type: _, ...params } = notification;
+    if (notification.type === "stream.enqueue") {
+      const data = encodeBase64(notification.data);
+      return `[{"jsonrpc":1,"method":2,"params":3},"2.0","${method}",{"streamId":4,"data":5},` +
+        `${notification.streamId},["Uint8Array",6],["ArrayBuffer","${data}"]]`;
+    }
+    const shown = notification.type === "stream.cancel"
+      // Client 0.2 reads the reason under another name than it sends it.
+      ? { ...params, cause: notification.reason ?? undefined }
+      : notification.type === "stream.error"
+      ? { ...params, error: notification.error ?? undefined }
+      : params;
+    return write({ jsonrpc: "2.0", method, params: shown });
+  },
+
+  decodeNotification: (message: JsonRpcNotification) =>
+    decodeNotificationWith(notificationValues, message),
+};

@@ -1,0 +1,188 @@
+/** Whose doing an error is, and so whom its message is written for. */
+export type Blame = "caller" | "operator" | "guest" | "us";
+
+export interface ErrorEntry {
+  blame: Blame;
+  /** `error.code` of a JSON-RPC error response. */
+  rpcCode: number;
+  /** HTTP status of the same error on a plain request. */
+  status: number;
+  /** What a caller reads when nothing more precise is known. Safe to show to anybody. */
+  message: string;
+  /** What to do about it. */
+  hint?: string;
+}
+
+const SERVER_ERROR = -32000;
+
+function entry(
+  blame: Blame,
+  status: number,
+  message: string,
+  hint?: string,
+  rpcCode: number = SERVER_ERROR,
+): ErrorEntry {
+  return hint === undefined
+    ? { blame, rpcCode, status, message }
+    : { blame, rpcCode, status, message, hint };
+}
+
+/** Every error that crosses a package line or the wire. Codes are stable: programs compare them. */
+export const errorRegistry = {
+  // JSON-RPC's own
+  PARSE_ERROR: entry("caller", 400, "The message could not be parsed.", undefined, -32700),
+  INVALID_REQUEST: entry("caller", 400, "The message is not a valid request.", undefined, -32600),
+  METHOD_NOT_FOUND: entry("caller", 404, "There is no such method.", undefined, -32601),
+  INVALID_PARAMS: entry("caller", 400, "The parameters are wrong.", undefined, -32602),
+  INTERNAL_ERROR: entry(
+    "us",
+    500,
+    "Something went wrong inside Paddock.",
+    "Report it with the trace id.",
+    -32603,
+  ),
+  INVALID_FRAME: entry("caller", 400, "The binary frame is malformed.", undefined, -32700),
+  ABORTED: entry("caller", 499, "The operation was aborted.", undefined, 2),
+
+  // Who is asking
+  MISSING_TOKEN: entry(
+    "caller",
+    401,
+    "The request carries no access token.",
+    "Send `authorization: Bearer ddo_…`; `paddock token create` makes a token.",
+  ),
+  INVALID_TOKEN: entry(
+    "caller",
+    401,
+    "The access token is unknown or revoked.",
+    "`paddock token create` makes a new one.",
+  ),
+  FORBIDDEN: entry("caller", 403, "The access token does not allow this."),
+
+  // What is asked for
+  INVALID_CONFIG: entry("caller", 400, "The sandbox configuration is wrong."),
+  UNKNOWN_REGION: entry("caller", 400, "There is no such region."),
+  TIMEOUT_TOO_LONG: entry("caller", 400, "The timeout is longer than allowed."),
+  SANDBOX_NOT_FOUND: entry(
+    "caller",
+    404,
+    "There is no sandbox with this id.",
+    "`paddock ls` lists the sandboxes of this organisation.",
+  ),
+  SANDBOX_ALREADY_EXISTS: entry("caller", 409, "A sandbox with this id already exists."),
+  SANDBOX_STOPPED: entry("caller", 410, "The sandbox has stopped."),
+  SANDBOX_OUT_OF_MEMORY: entry(
+    "guest",
+    410,
+    "The sandbox ran out of memory and was ended.",
+    "Create it with more memory.",
+  ),
+  ROUTE_NOT_FOUND: entry("caller", 404, "There is nothing at this address."),
+  METHOD_NOT_ALLOWED: entry("caller", 405, "This address does not answer to this HTTP method."),
+  UPGRADE_REQUIRED: entry("caller", 426, "This address speaks WebSocket only."),
+  NOT_SUPPORTED_YET: entry("caller", 501, "This Paddock does not do that yet."),
+  NOT_SUPPORTED_BY_DRIVER: entry(
+    "caller",
+    501,
+    "The driver that runs this sandbox cannot do that.",
+  ),
+  NOT_SUPPORTED_BY_AGENT: entry("caller", 501, "The program inside the sandbox cannot do that."),
+
+  // Limits
+  MESSAGE_TOO_LARGE: entry("caller", 413, "The message is larger than allowed."),
+  BODY_TOO_LARGE: entry("caller", 413, "The request body is larger than allowed."),
+  FILE_TOO_LARGE: entry(
+    "caller",
+    413,
+    "The file is too large to travel in one message.",
+    "Read or write it as a stream.",
+  ),
+  LIMIT_EXCEEDED: entry("caller", 429, "A limit was reached."),
+  TOO_MANY_SANDBOXES: entry(
+    "caller",
+    429,
+    "The organisation has as many sandboxes as it may have.",
+    "Close one, or raise `limits.sandboxesPerOrganization`.",
+  ),
+  TOO_MANY_PROCESSES: entry("caller", 429, "The sandbox has as many processes as it may have."),
+  TOO_MANY_REPLS: entry("caller", 429, "The sandbox has as many REPLs as it may have."),
+  TOO_MANY_FILES: entry("caller", 429, "The connection has as many open files as it may have."),
+  TOO_MANY_REQUESTS: entry("caller", 429, "Too many requests are waiting on this connection."),
+  TOO_MANY_CONNECTIONS: entry("caller", 429, "Too many connections are open."),
+  TOO_MANY_STREAMS: entry("caller", 429, "The connection has as many streams as it may have."),
+
+  // Streams and values
+  STREAM_NOT_FOUND: entry("caller", 400, "There is no stream with this id.", undefined, -32602),
+  STREAM_OVERFLOW: entry("caller", 400, "The sender sent more than it was granted."),
+  STREAM_STALLED: entry("caller", 408, "Nobody read the stream while its buffer was full."),
+  STREAM_CANCELLED: entry("caller", 499, "The reader gave up on the stream."),
+  VALUE_NOT_SERIALIZABLE: entry("caller", 400, "The value cannot be sent."),
+
+  // Connections, as the client library sees them
+  CONNECTION_LOST: entry(
+    "us",
+    502,
+    "The connection to the sandbox was lost.",
+    "The call may or may not have happened: it was not repeated.",
+    1,
+  ),
+  CONNECTION_CLOSED: entry("caller", 410, "The connection to the sandbox is closed.", undefined, 1),
+  CONNECTION_FAILED: entry("operator", 502, "The server could not be reached."),
+  RECONNECT_FAILED: entry("operator", 502, "The sandbox could not be reached again."),
+  REQUEST_TIMED_OUT: entry("us", 504, "The answer took longer than allowed."),
+  INVALID_ENDPOINT: entry("caller", 400, "The endpoint is not a valid URL."),
+  UNEXPECTED_ANSWER: entry("us", 502, "The other side answered something unexpected."),
+
+  // Commands, as the client library and the command line see them
+  COMMAND_FAILED: entry("caller", 400, "The command did not succeed."),
+  INVALID_ARGUMENT: entry("caller", 400, "An argument is wrong."),
+
+  // The host and its operator
+  HOST_CANNOT_RUN_SANDBOXES: entry(
+    "operator",
+    503,
+    "This host cannot run sandboxes.",
+    "`paddock doctor` says what is missing.",
+  ),
+  CAPACITY_EXHAUSTED: entry("operator", 503, "The host has no room for another sandbox."),
+  IMAGE_MISSING: entry(
+    "operator",
+    503,
+    "The guest image is missing.",
+    "`npm run setup` builds it.",
+  ),
+  IMAGE_BUILD_FAILED: entry("operator", 503, "The guest image could not be built."),
+  DISK_FULL: entry("operator", 507, "The host's disk is full."),
+  NOT_ROOT: entry("operator", 500, "Root is needed to run sandboxes.", "Run it with sudo."),
+  MISSING_DEPENDENCY: entry("operator", 500, "A program this needs is not installed."),
+  INVALID_SERVER_CONFIG: entry("operator", 500, "The server's configuration is wrong."),
+  DATA_DIR_IN_USE: entry("operator", 500, "Another Paddock uses this data directory."),
+  ADDRESS_IN_USE: entry("operator", 500, "The address to listen on is in use."),
+  DAEMON_NOT_RUNNING: entry(
+    "operator",
+    503,
+    "No local Paddock is running.",
+    "`paddock serve --local` starts one.",
+  ),
+  DAEMON_START_FAILED: entry(
+    "operator",
+    503,
+    "The local Paddock could not be started.",
+    "`paddock doctor` says what is missing.",
+  ),
+  SHUTTING_DOWN: entry("operator", 503, "The server is shutting down.", "Try again shortly."),
+  DRIVER_FAILED: entry("us", 500, "The machine could not be started."),
+  CREATE_FAILED: entry("us", 500, "The sandbox could not be created."),
+
+  // The guest
+  AGENT_UNREACHABLE: entry("guest", 502, "The program inside the sandbox does not answer."),
+  AGENT_PROTOCOL_ERROR: entry("guest", 502, "The program inside the sandbox answered nonsense."),
+  PROCESS_NOT_FOUND: entry("caller", 404, "There is no such process in the sandbox."),
+  REPL_CLOSED: entry("guest", 410, "The REPL has ended."),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof errorRegistry;
+
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === "string" && Object.hasOwn(errorRegistry, code);
+}

@@ -1,0 +1,161 @@
+import { z } from "zod";
+import { decodeBase64, encodeBase64 } from "./base64.ts";
+
+/**
+ * The building blocks that a method's schema is written with. There is one kit for each form that
+ * parameters and results take; the same definition made with each of them gives the three schemas
+ * of a method, and all three have the same decoded type.
+ */
+function integer(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
+  return z.int().min(minimum).max(maximum);
+}
+
+const MAX_PATH = 4096;
+
+/** Paths and other strings that reach system calls, which end them at a NUL. */
+const systemString = z.string().refine((text) => !text.includes("\0"), "must not contain NUL");
+
+const plainKit = {
+  string: z.string(),
+  path: systemString.min(1).max(MAX_PATH),
+  argument: systemString,
+  boolean: z.boolean(),
+  /** Pids, stream ids, abort ids, handles. */
+  id: integer(0),
+  count: integer(0),
+  port: integer(1, 65_535),
+  mode: integer(0, 0o7777),
+  uid: integer(0, 0xffff_ffff),
+  number: z.number(),
+  environment: z.record(
+    systemString.min(1).refine((key) => !key.includes("="), "must not contain ="),
+    systemString,
+  ),
+  stringMap: z.record(z.string(), z.string()),
+  headers: z.array(z.tuple([z.string(), z.string()])),
+  bytes: z.custom<Uint8Array>((value) => value instanceof Uint8Array, "must be bytes"),
+  date: z.date(),
+  /** Wire forms differ (client 0.2 may send seconds); decoded it is a Date. */
+  time: z.date(),
+  offset: z.union([z.int(), z.bigint()]),
+  regexp: z.custom<RegExp>((value) => value instanceof RegExp, "must be a RegExp"),
+  /** What a REPL's code evaluates to, and what its functions are called with. */
+  value: z.unknown(),
+  values: z.array(z.unknown()),
+  /** The result of a method that returns nothing. */
+  nothing: z.undefined(),
+  json: z.record(z.string(), z.unknown()),
+  oneOf: <const T extends readonly [string, ...string[]]>(names: T) => z.enum(names),
+  whence: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+  list: <T extends z.ZodType>(item: T) => z.array(item),
+  object: <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape),
+  either: <A extends z.ZodType, B extends z.ZodType>(a: A, b: B) => z.union([a, b]),
+  optional: <T extends z.ZodType>(schema: T) => z.optional(schema),
+  nullable: <T extends z.ZodType>(schema: T) => z.nullable(schema),
+  /** Fields that client 0.2 calls by another name: ours first. */
+  renamed: <T extends z.ZodType>(schema: T, _names: Record<string, string>) => schema,
+};
+
+export type Kit = typeof plainKit;
+
+/** Checks decoded values. */
+export const decodedKit: Kit = plainKit;
+
+const wireDate = z.codec(z.string(), z.date(), {
+  decode: (text) => new Date(text),
+  encode: (date) => date.toISOString(),
+});
+
+/** Absent, undefined and null are one thing to the published clients' optional fields. */
+function wireOptional(schema: z.ZodType): z.ZodType {
+  return z.codec(z.nullish(schema), z.any(), {
+    decode: (value) => value ?? undefined,
+    encode: (value) => value,
+  });
+}
+
+function wireNullable(schema: z.ZodType): z.ZodType {
+  return z.codec(z.nullish(schema), z.any(), {
+    decode: (value) => value ?? null,
+    encode: (value) => value ?? null,
+  });
+}
+
+/** `/api/v3`: JSON, bytes in base64, dates as ISO text. */
+export const jsonKit: Kit = {
+  ...plainKit,
+  bytes: z.codec(z.string(), z.any(), {
+    decode(text, context) {
+      try {
+        return decodeBase64(text);
+      } catch {
+        context.issues.push({ code: "custom", message: "must be base64", input: text });
+        return z.NEVER;
+      }
+    },
+    encode: (bytes) => encodeBase64(bytes),
+  }),
+  date: wireDate,
+  time: wireDate,
+  offset: z.union([
+    z.int(),
+    z.codec(z.string().regex(/^-?\d{1,20}$/), z.bigint(), {
+      decode: (text) => BigInt(text),
+      encode: (value) => value.toString(),
+    }),
+  ]),
+  regexp: z.codec(z.strictObject({ source: z.string(), flags: z.string() }), z.any(), {
+    decode({ source, flags }, context) {
+      try {
+        return new RegExp(source, flags);
+      } catch {
+        context.issues.push({
+          code: "custom",
+          message: "must be a regular expression",
+          input: source,
+        });
+        return z.NEVER;
+      }
+    },
+    encode: (regexp) => ({ source: regexp.source, flags: regexp.flags }),
+  }),
+  nothing: z.codec(z.null(), z.any(), { decode: () => undefined, encode: () => null }),
+  optional: wireOptional,
+  nullable: wireNullable,
+} as unknown as Kit;
+
+/** `/api/v2`: devalue carries most types itself. */
+export const devalueKit: Kit = {
+  ...plainKit,
+  time: z.codec(z.union([z.number(), z.date()]), z.date(), {
+    decode: (value) => typeof value === "number" ? new Date(value * 1000) : value,
+    encode: (value) => value,
+  }),
+  optional: wireOptional,
+  nullable: wireNullable,
+  renamed: (schema: z.ZodType, names: Record<string, string>) => {
+    const shape = { ...(schema as z.ZodObject).shape };
+    for (const [ours, theirs] of Object.entries(names)) {
+      shape[theirs] = shape[ours];
+      delete shape[ours];
+    }
+    return z.codec(z.strictObject(shape), z.any(), {
+      decode: (value) => renameKeys(value, names, 1),
+      encode: (value) => renameKeys(value, names, 0) as never,
+    });
+  },
+} as unknown as Kit;
+
+function renameKeys(
+  value: Record<string, unknown>,
+  names: Record<string, string>,
+  from: 0 | 1,
+): Record<string, unknown> {
+  const renamed = { ...value };
+  for (const pair of Object.entries(names)) {
+    if (!(pair[from] in renamed)) continue;
+    renamed[pair[1 - from]] = renamed[pair[from]];
+    delete renamed[pair[from]];
+  }
+  return renamed;
+}
