@@ -1,1 +1,1 @@
-export {};
+export { type AgentBundle, bundleAgent } from "./bundle.ts";

@@ -1,0 +1,161 @@
+/** The program of a REPL process: evaluates what the agent sends over a socket. */
+import { deserializeValue, SerializedValue, serializeValue, toWireError } from "@paddock/protocol";
+import type { WireError } from "@paddock/protocol";
+import { toFileUrl } from "./repl/file_url.ts";
+import { Channel } from "./repl/channel.ts";
+import { Evaluator, guestStack } from "./repl/evaluator.ts";
+import { HELPER } from "./repl/rewrite_modules.ts";
+import {
+  type FromRepl,
+  IMPORT_KEY,
+  REPL_SOCKET_ENV,
+  REPL_TOKEN_ENV,
+  type ToRepl,
+} from "./repl/messages.ts";
+
+const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
+/** Longer results could not travel to a client in one message. */
+const MAX_VALUE_CHARS = 60 * 1024 * 1024;
+
+type Import = (specifier: string, options?: ImportCallOptions) => Promise<unknown>;
+
+function takeEnv(name: string): string {
+  const value = Deno.env.get(name);
+  if (value === undefined) throw new Error(`${name} is not set: the agent starts this program`);
+  Deno.env.delete(name);
+  return value;
+}
+
+function installHelper(): void {
+  const key = Symbol.for(IMPORT_KEY);
+  const globals = globalThis as unknown as Record<symbol, Import>;
+  const load = globals[key];
+  delete globals[key];
+  const here = () => toFileUrl(`${Deno.cwd()}/`);
+  const resolve = (specifier: string) =>
+    /^\.{0,2}\//.test(specifier) ? new URL(specifier, here()).href : specifier;
+  const helper = {
+    import: async (specifier: unknown, options?: ImportCallOptions) => {
+      const resolved = resolve(String(specifier));
+      return await (options === undefined ? load(resolved) : load(resolved, options));
+    },
+    get meta() {
+      const dirname = Deno.cwd();
+      const filename = `${dirname}/$repl.ts`;
+      const url = toFileUrl(filename).href;
+      return { url, filename, dirname, main: true, resolve };
+    },
+  };
+  Object.defineProperty(globalThis, HELPER, { value: Object.freeze(helper) });
+}
+
+/** Errors that nothing awaits are shown and survived, as in any console. */
+function surviveErrors(): void {
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    console.error("Uncaught", event.error ?? event.message);
+  });
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    console.error("Uncaught (in promise)", event.reason);
+  });
+}
+
+function adopt({ env, cwd, args }: { env: Record<string, string>; cwd: string; args: string[] }) {
+  for (const key of Object.keys(Deno.env.toObject())) {
+    if (!Object.hasOwn(env, key)) Deno.env.delete(key);
+  }
+  for (const [key, value] of Object.entries(env)) {
+    if (Deno.env.get(key) !== value) Deno.env.set(key, value);
+  }
+  if (Deno.cwd() !== cwd) Deno.chdir(cwd);
+  if (args.length > 0) {
+    Object.defineProperty(Deno, "args", { value: Object.freeze([...args]), configurable: true });
+    process.argv.splice(2, Infinity, ...args);
+  }
+}
+
+function forGuest(error: WireError): WireError {
+  const nested = (inner: WireError | null) => inner && forGuest(inner);
+  return {
+    ...error,
+    stack: error.stack && guestStack(error.stack),
+    cause: nested(error.cause),
+    errors: error.errors?.map(forGuest) ?? null,
+    suppressed: nested(error.suppressed),
+    error: nested(error.error),
+  };
+}
+
+/** The nearest class that every client knows, so that `instanceof` holds over there. */
+function knownClass(thrown: unknown, wire: WireError): WireError {
+  for (
+    let proto = thrown instanceof Error ? Object.getPrototypeOf(thrown) : null;
+    proto;
+    proto = Object.getPrototypeOf(proto)
+  ) {
+    const made = Object.getOwnPropertyDescriptor(proto, "constructor")?.value;
+    const name = typeof made === "function" ? String(made.name) : "";
+    const globals = globalThis as unknown as Record<string, unknown>;
+    const deno = Deno.errors as unknown as Record<string, unknown>;
+    if (made && (globals[name] === made || deno[name] === made)) {
+      return { ...wire, constructorName: name };
+    }
+  }
+  return wire;
+}
+
+const encodedAsText = (value: unknown): string => {
+  const { devalue } = serializeValue(value);
+  if (devalue.length > MAX_VALUE_CHARS) {
+    throw new RangeError(
+      `The value takes ${devalue.length} characters, more than the ${MAX_VALUE_CHARS} that travel`,
+    );
+  }
+  return devalue;
+};
+
+const socket = takeEnv(REPL_SOCKET_ENV);
+const token = takeEnv(REPL_TOKEN_ENV);
+installHelper();
+surviveErrors();
+const evaluator = await Evaluator.create();
+// The first evaluation makes the engine and the type stripper ready for those that count.
+encodedAsText(await evaluator.evaluate("const warm: number = 1; [warm]"));
+const channel = new Channel<ToRepl, FromRepl>(
+  await Deno.connect({ transport: "unix", path: socket }),
+  MAX_MESSAGE_BYTES,
+);
+
+async function answer(id: number, work: () => Promise<unknown>): Promise<void> {
+  let reply: FromRepl;
+  try {
+    reply = { type: "value", id, value: encodedAsText(await work()) };
+  } catch (thrown) {
+    reply = { type: "thrown", id, error: knownClass(thrown, forGuest(toWireError(thrown))) };
+  }
+  await channel.send(reply);
+}
+
+await channel.send({ type: "hello", token });
+for await (const message of channel.receive()) {
+  switch (message.type) {
+    case "adopt":
+      try {
+        adopt(message);
+      } catch (error) {
+        console.error("The REPL could not take over its settings:", error);
+      }
+      break;
+    case "evaluate":
+      answer(message.id, () => evaluator.evaluate(message.code)).catch(() => Deno.exit(1));
+      break;
+    case "call": {
+      const { id, fn, args } = message;
+      answer(id, () => evaluator.call(fn, deserializeValue(new SerializedValue(args)) as unknown[]))
+        .catch(() => Deno.exit(1));
+    }
+  }
+}
+// The agent is gone or has closed this REPL.
+Deno.exit(0);
