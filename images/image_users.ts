@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 /**
  * Notes that this process uses an image, so that nobody prunes it. The note names the process by pid
@@ -39,11 +39,11 @@ async function hasLivingUser(entry: string): Promise<boolean> {
 
 /** A sandbox outlives its daemon: its root shows in the mount table of its own processes. */
 async function isMounted(entry: string): Promise<boolean> {
-  const path = await Deno.realPath(entry);
+  const rootfs = `/${basename(entry)}/rootfs`;
   for await (const process of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(process.name)) continue;
     const mounts = await Deno.readTextFile(`/proc/${process.name}/mountinfo`).catch(() => "");
-    if (mounts.includes(`${path}/`)) return true;
+    if (mounts.includes(rootfs)) return true;
   }
   return false;
 }

@@ -7,14 +7,16 @@ export async function buildGuestImage({ host, progress, signal }) {
   let built = false;
   await runProgram(denoPath, ["run", "-A", "images/main.ts"], {
     cwd: root,
+    env: { ...process.env, NO_COLOR: "1" },
     timeoutMs: 30 * 60_000,
     signal,
     what: "building the guest image",
     onLine: (line) => {
       const report = parseReport(line);
-      if (report?.percent === undefined) return;
+      if (report?.percent === undefined) return report !== undefined;
       built = true;
       progress.update(report.percent, report.what);
+      return true;
     },
   }).catch((error) => {
     if (host.isRoot || error.message.includes("needs root")) throw error;

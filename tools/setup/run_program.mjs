@@ -5,8 +5,8 @@ const keptFirst = 12;
 const keptLast = 20;
 
 /**
- * Runs a program to its end. Its lines go to `onLine`; when it fails, its first
- * and last lines are the error.
+ * Runs a program to its end. When it fails, its first and last lines are the error; its lines go to
+ * `onLine` before, and those that it answers with true (progress) are no part of an error.
  * `statusFd` opens file descriptor 3 and gives its lines to `onStatus` (apt reports progress there).
  */
 export function runProgram(command, args, options) {
@@ -42,13 +42,13 @@ export function runProgram(command, args, options) {
     readLines(child.stderr, keep);
     if (onStatus) readLines(child.stdio[3], onStatus);
     function keep(line) {
+      if (onLine?.(line)) return;
       if (head.length < keptFirst) head.push(line);
       else tail.push(line);
       if (tail.length > keptLast) {
         tail.shift();
         cut = true;
       }
-      onLine?.(line);
     }
     child.on("error", (error) => {
       finish();
