@@ -23,7 +23,6 @@ function addServe(program: Command): void {
   dataDirOption(command)
     .option("--ready-file <file>", "write address and token here (mode 0600) once it can serve")
     .option("--local", "be this machine's own daemon, which programs without an endpoint join")
-    .option("--config <file>", "a JSON file of settings")
     .option("--log-level <level>", "debug, info, warn or error")
     .option("--verbose", "print an error's stack");
   examples(command, [

@@ -22,10 +22,15 @@ export function jsonOption(command: Command, what = "print JSON"): Command {
   return command.option("--json", what).option("--verbose", "print an error's stack");
 }
 
-export const defaultDataDir = Deno.env.get("PADDOCK_DATA_DIR") || "/var/lib/paddock";
-
 export function dataDirOption(command: Command): Command {
-  return command.option("--data-dir <dir>", "where records and images are", defaultDataDir);
+  return command
+    .option("--data-dir <dir>", "where records and images are (default: /var/lib/paddock)")
+    .option("--config <file>", "a JSON file of settings");
+}
+
+export interface DataDirOptions {
+  dataDir?: string;
+  config?: string;
 }
 
 /** Examples at the end of a command's help, with what each does. */

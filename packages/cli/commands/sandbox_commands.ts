@@ -162,11 +162,11 @@ function addLogs(program: Command): void {
 function addExtend(program: Command): void {
   const command = program.command("extend")
     .summary("let a sandbox live longer")
-    .description("Adds to a sandbox's time, at most 30 minutes at once, and prints its new end.")
+    .description("Sets a sandbox's end to that long from now, at most 30 minutes.")
     .argument("<id>", "the sandbox")
-    .argument("<duration>", "how much longer: 90s, 10m", parseDurationArgument);
+    .argument("<duration>", "how long from now: 90s, 10m", parseDurationArgument);
   connectionOptions(jsonOption(command));
-  examples(command, [["paddock extend $id 10m", "ten more minutes"]]);
+  examples(command, [["paddock extend $id 10m", "ten minutes from now"]]);
   command.action(async (id, duration, options) => {
     const { extendCommand } = await import("./extend.ts");
     await extendCommand(id, duration, options);

@@ -1,0 +1,88 @@
+import { constants } from "node:os";
+import process from "node:process";
+import { Readable } from "node:stream";
+import { Sandbox } from "@paddock/sandbox";
+import { CliError } from "../cli_error.ts";
+import { clientOptions } from "../connection.ts";
+import { exitCodes } from "../exit_codes.ts";
+import { describeError } from "../report_error.ts";
+import { onSignals } from "../signals.ts";
+import type { ConnectionOptions } from "./options.ts";
+
+interface ExecOptions extends ConnectionOptions {
+  env?: Record<string, string>;
+  cwd?: string;
+  stdin: boolean;
+  sudo?: boolean;
+}
+
+export async function execCommand(
+  id: string,
+  words: string[],
+  options: ExecOptions,
+): Promise<void> {
+  try {
+    process.exitCode = await execute(id, words, options);
+  } catch (error) {
+    const { message, hint, ...fields } = describeError(error);
+    const exitCode = exitCodeOfFailure(error);
+    throw Object.assign(new CliError(message, { hint, exitCode, cause: error }), fields, {
+      exitCode,
+    });
+  }
+}
+
+async function execute(id: string, words: string[], options: ExecOptions): Promise<number> {
+  const [command, ...args] = options.sudo ? ["sudo", ...words] : words;
+  const sandbox = await Sandbox.connect(id, clientOptions(options));
+  try {
+    const child = await sandbox.spawn(command, {
+      args,
+      env: options.env,
+      cwd: options.cwd,
+      stdin: options.stdin ? "piped" : "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+    using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"], (signal) => {
+      // The command may just have ended: then there is nothing left to tell.
+      child.kill(signal).catch(() => {});
+    });
+    if (options.stdin) forwardInput(child.stdin!);
+    const [status] = await Promise.all([
+      child.status,
+      forwardOutput(child.stdout!, process.stdout),
+      forwardOutput(child.stderr!, process.stderr),
+    ]);
+    if (status.signal) return exitCodes.signalBase + (constants.signals[status.signal] ?? 0);
+    return status.code;
+  } finally {
+    await sandbox.close();
+  }
+}
+
+/** Not awaited: a command may end, or close its input, long before ours is at its end. */
+function forwardInput(stdin: WritableStream<Uint8Array>): void {
+  const input = Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>;
+  input.pipeTo(stdin).catch(() => {});
+}
+
+/** Waits for the reader of our output, so that a slow one slows the command down, not this process. */
+async function forwardOutput(
+  output: ReadableStream<Uint8Array>,
+  target: NodeJS.WriteStream,
+): Promise<void> {
+  for await (const chunk of output) {
+    if (!target.write(chunk)) {
+      await new Promise<void>((resolve) => target.once("drain", () => resolve()));
+    }
+  }
+}
+
+/** Told apart like a shell does, so that scripts can tell a missing program from a lost sandbox. */
+function exitCodeOfFailure(error: unknown): number {
+  const { name, code } = error as { name?: string; code?: string };
+  if (name === "NotFound" || code === "ENOENT") return exitCodes.notFound;
+  if (name === "PermissionDenied" || code === "EACCES") return exitCodes.notExecutable;
+  return exitCodes.execFailed;
+}

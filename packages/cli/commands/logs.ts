@@ -1,0 +1,27 @@
+import process from "node:process";
+import { openApi, sandboxPath } from "../connection.ts";
+import { printJson } from "../output.ts";
+import type { ConnectionOptions, JsonOption } from "./options.ts";
+
+export async function logsCommand(
+  id: string,
+  options: ConnectionOptions & JsonOption,
+): Promise<void> {
+  const api = await openApi(options);
+  const { logs } = await api.get<{ logs: string }>(`${sandboxPath(id)}/logs`);
+  if (options.json) {
+    printJson({ id, logs });
+    return;
+  }
+  const text = process.stdout.isTTY ? harmless(logs) : logs;
+  process.stdout.write(text === "" || text.endsWith("\n") ? text : `${text}\n`);
+}
+
+/** The guest wrote this: on a terminal its escape sequences are shown instead of obeyed. */
+function harmless(text: string): string {
+  return text.replace(
+    // deno-lint-ignore no-control-regex
+    /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}

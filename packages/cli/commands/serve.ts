@@ -1,0 +1,117 @@
+import { constants } from "node:os";
+import process from "node:process";
+import { PaddockError } from "@paddock/protocol";
+import { type Config, loadConfig, startNode } from "@paddock/server";
+import { ensureImage } from "../../../images/build_image.ts";
+import { CliError } from "../cli_error.ts";
+import { examineHost } from "../doctor/examine_host.ts";
+import { exitCodes } from "../exit_codes.ts";
+import { formatElapsed } from "../format.ts";
+import { localLockFile, localReadyFile } from "../local_daemon.ts";
+import { tryLockFile } from "../lock_file.ts";
+import { printNote } from "../output.ts";
+import { Progress } from "../progress.ts";
+import { onSignals, type StopSignal } from "../signals.ts";
+import { watchLauncher } from "../watch_launcher.ts";
+import { renderReport } from "./doctor.ts";
+
+interface ServeOptions {
+  listen?: { host: string; port: number };
+  dataDir?: string;
+  readyFile?: string;
+  local?: boolean;
+  config?: string;
+  logLevel?: string;
+}
+
+export async function serveCommand(options: ServeOptions): Promise<void> {
+  const config = loadConfig({ env: Deno.env.toObject(), flags: flagsOf(options) });
+  using _lock = options.local ? await lockLocal() : undefined;
+
+  const stop = Promise.withResolvers<StopSignal | "launcher">();
+  const starting = new AbortController();
+  let signalled: StopSignal | undefined;
+  using _signals = onSignals(["SIGTERM", "SIGINT", "SIGHUP"], (signal) => {
+    if (signalled) {
+      printNote("paddock: stopping at once; the next start removes what is left");
+      process.exit(exitCodes.signalBase + constants.signals[signal]);
+    }
+    signalled = signal;
+    starting.abort(new CliError("stopped before it could serve"));
+    stop.resolve(signal);
+  });
+  // The local daemon outlives whoever started it; every other one belongs to its launcher.
+  using _launcher = options.local ? undefined : watchLauncher(() => {
+    starting.abort(new CliError("the process that started this one is gone"));
+    stop.resolve("launcher");
+  });
+
+  let node: Awaited<ReturnType<typeof startNode>>;
+  try {
+    node = await start(config, starting.signal);
+  } catch (error) {
+    if (signalled) return;
+    throw error;
+  }
+  try {
+    announce(node.ready.api, config, options);
+    await Promise.race([stop.promise, node.failed]);
+  } finally {
+    const sandboxes = signalled ? `: ${signalled}, again to stop at once` : "";
+    printNote(`paddock: stopping${sandboxes}`);
+    await node.close();
+  }
+}
+
+async function start(config: Config, signal: AbortSignal) {
+  using progress = new Progress();
+  try {
+    return await startNode({
+      config,
+      image: (request) =>
+        ensureImage({
+          ...request,
+          onProgress: ({ percent, what }) =>
+            progress.update({ step: `guest image: ${what}`, done: percent, total: 100 }),
+        }),
+      signal,
+    });
+  } catch (error) {
+    if (error instanceof PaddockError && error.code === "HOST_CANNOT_RUN_SANDBOXES") {
+      progress[Symbol.dispose]();
+      const report = await examineHost(config, AbortSignal.timeout(60_000));
+      printNote(renderReport(report));
+    }
+    throw error;
+  }
+}
+
+/** Option names are the configuration's own, so what is not given stays undefined. */
+function flagsOf(options: ServeOptions): Record<string, unknown> {
+  const { listen, dataDir, readyFile, config, logLevel } = options;
+  const flags = { listen, dataDir, readyFile, config, logLevel };
+  if (!options.local) return flags;
+  return {
+    ...flags,
+    listen: listen ?? { host: "127.0.0.1", port: 0 },
+    readyFile: readyFile ?? localReadyFile,
+  };
+}
+
+async function lockLocal(): Promise<Disposable> {
+  const lock = await tryLockFile(localLockFile);
+  if (lock) return lock;
+  throw new CliError("this machine's own daemon runs already", {
+    hint: "`paddock ls` uses it; `paddock stop` stops it",
+  });
+}
+
+function announce(api: string, config: Config, options: ServeOptions): void {
+  const took = formatElapsed(performance.now());
+  printNote(`paddock: serving at ${api}, data in ${config.dataDir} (ready after ${took})`);
+  if (options.local || config.readyFile) return;
+  printNote(
+    "  To use it: export PADDOCK_ENDPOINT=" + api + " and a PADDOCK_TOKEN made by\n" +
+      `  paddock token create --data-dir ${config.dataDir}`,
+  );
+}
