@@ -7,8 +7,11 @@
  *   gVisor match by prefix);
  * - `spec.network.namespace` exists, holds `eth0` with the given address and route, and stays until
  *   the machine's `exited` has settled;
- * - `spec.cgroup` exists with its limits set; `spec.diskDir` is an empty directory on a filesystem
- *   of the sandbox's disk size; `spec.workDir` is an empty directory only this machine uses.
+ * - `spec.cgroup` exists, empty, with its limits set, and is used by nothing else; every process of
+ *   the machine runs in it, so that what is in the cgroup is the machine and nothing else is;
+ * - `spec.diskImage` is a raw image with a fresh ext4 in it; the machine alone mounts it, where the
+ *   mount cannot outlive the machine;
+ * - `spec.workDir` is a directory only this machine writes in.
  */
 export interface Driver {
   readonly name: DriverName;
@@ -39,15 +42,20 @@ export interface LaunchSpec {
   id: string;
   /** Read-only root filesystem of the guest image. */
   rootfs: string;
-  /** Where the machine keeps what the guest writes (limited in size by its filesystem). */
-  diskDir: string;
+  /** Raw ext4 image that holds what the guest writes; its size is the sandbox's disk. */
+  diskImage: string;
   /** Bundle, logs, sockets. */
   workDir: string;
   hostname: string;
+  /** Content of the guest's /etc/resolv.conf and /etc/hosts. */
+  resolvConf: string;
+  hosts: string;
   network: NetworkSlot;
   cgroup: CgroupPath;
+  /** What the guest sees as its memory; the cgroup's limit is higher by the machine's own need. */
   memoryBytes: number;
-  cpus: number;
+  /** How much of the machine's console is kept. */
+  logBytes: number;
   /** The guest's first process: argv, environment. Runs as root in the guest. */
   init: { args: string[]; env: Record<string, string>; cwd: string };
 }
@@ -71,13 +79,15 @@ export interface CgroupPath {
 
 export interface Machine {
   readonly id: string;
-  /** Host process that is the machine (the sentry, the VMM). */
+  /** Host process that lives as long as the machine does. */
   readonly pid: number;
   /** Settles exactly once, however the machine ends; never rejects. */
   readonly exited: Promise<MachineExit>;
   /** Idempotent. Resolves when no process, mount or file of the machine is left. */
   stop(signal?: AbortSignal): Promise<void>;
   usage(): Promise<MachineUsage>;
+  /** The console of the machine and its first process, newest last, bounded by `logBytes`. */
+  console(): string;
 }
 
 export interface MachineExit {

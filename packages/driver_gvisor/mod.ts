@@ -1,1 +1,5 @@
-export {};
+export {
+  createGvisorDriver,
+  type GvisorDriverOptions,
+  type GvisorPlatform,
+} from "./gvisor_driver.ts";
