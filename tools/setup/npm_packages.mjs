@@ -1,6 +1,6 @@
-import { access, readFile } from "node:fs/promises";
+import { access, readFile, realpath } from "node:fs/promises";
 import { constants } from "node:fs";
-import { delimiter, join, resolve, sep } from "node:path";
+import { basename, delimiter, join, resolve, sep } from "node:path";
 import { denoPath, root } from "./paths.mjs";
 import { runProgram } from "./run_program.mjs";
 import { SetupError } from "./setup_error.mjs";
@@ -9,7 +9,10 @@ const timeoutMs = 15 * 60_000;
 
 /** `npm ci` when what is installed is not what the lock file asks for. */
 export async function installNpmPackages({ progress, signal }) {
-  if (await isInstalled()) return false;
+  if (await isInstalled()) {
+    await placeDeno({ signal });
+    return false;
+  }
   progress.update(0, "npm ci");
   const { command, args } = await findNpm();
   // Install scripts are not needed: the binaries come as packages of their own for this platform.
@@ -24,7 +27,23 @@ export async function installNpmPackages({ progress, signal }) {
   if (!await isInstalled()) {
     throw new SetupError(`npm ci ended well, but node_modules does not match package-lock.json`);
   }
+  await placeDeno({ signal });
   return true;
+}
+
+/**
+ * Makes node_modules/.bin/deno the binary itself. Deno's own install script does so, but npm may
+ * block install scripts, and the launcher that is left otherwise does not pass signals on.
+ */
+async function placeDeno({ signal }) {
+  const placed = await realpath(join(root, "node_modules/.bin/deno")).catch(() => "");
+  if (basename(placed) === "deno") return;
+  await runProgram(await findNode(), [join(root, "node_modules/deno/install.cjs")], {
+    cwd: root,
+    timeoutMs: 60_000,
+    signal,
+    what: "deno's install script",
+  });
 }
 
 /** npm keeps a record of what it installed; it is compared with the lock file, entry by entry. */
