@@ -45,6 +45,7 @@ export async function buildBaseTree(options: BaseTreeOptions): Promise<void> {
     {
       timeoutMs: options.timeoutMs,
       signal: options.signal,
+      hint: "Another Debian mirror can be set in PADDOCK_DEBIAN_MIRROR.",
       env: { LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive", TMPDIR: dirname(into) },
       onLine: (line) => {
         const phase = phases.find(([pattern]) => pattern.test(line));

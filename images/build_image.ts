@@ -176,14 +176,14 @@ async function findBase(stores: ImageStore[], digest: string): Promise<string | 
 }
 
 async function prepareStore(store: ImageStore): Promise<void> {
+  if (Deno.uid() !== 0) throw new ImageBuildError("building it needs root");
   try {
     await Deno.mkdir(store.baseDir, { recursive: true, mode: 0o755 });
   } catch (cause) {
-    throw new ImageBuildError(`${store.dir} cannot be made: ${(cause as Error).message}`, [], {
+    throw new ImageBuildError(`${store.dir} cannot be made: ${(cause as Error).message}`, {
       cause,
     });
   }
-  if (Deno.uid() !== 0) throw new ImageBuildError("building it needs root");
 }
 
 /** A directory that is removed again unless it was completed, which moves it away. */

@@ -9,38 +9,29 @@ export interface GuestFile {
   mode: number;
 }
 
-interface AgentBundle {
-  agent: Uint8Array;
-  repl: Uint8Array;
-}
-
 /** The agent, its REPL and the guest's `sudo`, from packages/agent. */
 export async function readGuestFiles(): Promise<GuestFile[]> {
-  const bundlePath = join(repositoryRoot, "packages/agent/bundle.ts");
-  const bundle: AgentBundle = await exists(bundlePath)
-    ? await (await import(bundlePath)).bundleAgent()
-    : placeholder;
-  const sudoPath = join(repositoryRoot, "packages/agent/guest/sudo");
+  // Imported here, because the bundler is slow to load and a caller with files of its own needs none.
+  const { bundleAgent } = await import("../packages/agent/bundle.ts");
+  const { agent, repl } = await bundleAgent();
+  const sudo = await readIfPresent(join(repositoryRoot, "packages/agent/guest/sudo"));
   return [
-    { path: "/opt/paddock/agent.js", content: bundle.agent, mode: 0o644 },
-    { path: "/opt/paddock/repl.js", content: bundle.repl, mode: 0o644 },
-    {
-      path: "/usr/bin/sudo",
-      content: await exists(sudoPath) ? await Deno.readFile(sudoPath) : noSudo,
-      mode: 0o755,
-    },
+    { path: "/opt/paddock/agent.js", content: agent, mode: 0o644 },
+    { path: "/opt/paddock/repl.js", content: repl, mode: 0o644 },
+    { path: "/usr/bin/sudo", content: sudo ?? noSudo, mode: 0o755 },
   ];
 }
 
-const text = (source: string) => new TextEncoder().encode(source);
-const placeholder: AgentBundle = {
-  agent: text("throw new Error('this image was built before packages/agent/bundle.ts existed');\n"),
-  repl: text("throw new Error('this image was built before packages/agent/bundle.ts existed');\n"),
-};
-const noSudo = text("#!/bin/sh\necho 'sudo: not in this image yet' >&2\nexit 1\n");
+const noSudo = new TextEncoder().encode(
+  "#!/bin/sh\necho 'sudo: not in this image yet' >&2\nexit 1\n",
+);
 
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
+async function readIfPresent(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /** Writes files into a tree whose other files are hard links: always a new inode. */

@@ -37,6 +37,6 @@ async function findProgram(name: string, file: string): Promise<HostProgram> {
     return { path, version };
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new ImageBuildError(`the npm package ${name} is missing: run npm ci`, [], { cause });
+    throw new ImageBuildError(`the npm package ${name} is missing: run npm ci`, { cause });
   }
 }

@@ -18,6 +18,6 @@ try {
   Deno.exit(0);
 } catch (error) {
   if (!(error instanceof ImageBuildError)) throw error;
-  console.error(error.message);
+  console.error(error.hint ? `${error.message}\n${error.hint}` : error.message);
   Deno.exit(1);
 }

@@ -5,6 +5,8 @@ export interface RunChildOptions {
   timeoutMs: number;
   onLine?: (line: string) => void;
   env?: Record<string, string>;
+  /** What its user can do when it fails. */
+  hint?: string;
 }
 
 const keptLines = 40;
@@ -57,10 +59,15 @@ export async function runChild(argv: string[], options: RunChildOptions): Promis
   const [status] = await Promise.all([child.status, take(child.stdout), take(child.stderr)]);
   if (options.signal?.aborted) throw options.signal.reason;
   if (deadline.aborted) {
-    throw new ImageBuildError(`${argv[0]} did not end within ${options.timeoutMs / 1000} s`, tail);
+    throw new ImageBuildError(`${argv[0]} did not end within ${options.timeoutMs / 1000} s`, {
+      output: tail,
+    });
   }
   if (!status.success) {
-    throw new ImageBuildError(`${argv[0]} ended with code ${status.code}`, tail);
+    throw new ImageBuildError(`${argv[0]} ended with code ${status.code}`, {
+      output: tail,
+      hint: options.hint,
+    });
   }
   return tail;
 }
