@@ -42,6 +42,8 @@ export interface ServerOptions {
   keepData?: boolean;
   args?: string[];
   env?: Record<string, string>;
+  /** Where to listen; a free port of the loopback address otherwise. */
+  listen?: string;
 }
 
 const readyDeadlineMs = 180_000;
@@ -54,7 +56,8 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const logFile = `${dataDir}/test-server.log`;
   const logHandle = await open(logFile, "a");
   const main = `${repository}/packages/cli/main.ts`;
-  const args = ["run", "-A", "--no-lock", main, "serve", "--listen", "127.0.0.1:0"];
+  const args = ["run", "-A", "--no-lock", main, "serve"];
+  args.push("--listen", options.listen ?? "127.0.0.1:0");
   args.push("--data-dir", dataDir, "--ready-file", readyFile, ...options.args ?? []);
   const child = spawn(denoBinary, args, {
     cwd: repository,
