@@ -25,6 +25,8 @@ export async function startDemoServer(signal: AbortSignal): Promise<DemoServer> 
       ...["run", "-A", "--quiet", main, "serve"],
       ...["--listen", "127.0.0.1:0", "--data-dir", dataDir, "--ready-file", readyFile],
     ],
+    // Should the demo be killed, the server sees it and stops by itself.
+    env: { PADDOCK_LAUNCHER_PID: String(Deno.pid) },
     stdin: "null",
     stdout: "null",
     stderr: "piped",

@@ -134,7 +134,11 @@ function addCopy(program: Command): void {
     )
     .argument("<source>", "PATH or ID:PATH")
     .argument("<destination>", "PATH or ID:PATH")
-    .option("-q, --quiet", "show no progress");
+    .option("-q, --quiet", "show no progress")
+    .addOption(
+      new Option("--outside-links <what>", "symbolic links in a sandbox that point out of SOURCE")
+        .choices(["refuse", "skip", "keep"]).default("refuse"),
+    );
   connectionOptions(jsonOption(command, "print what was copied as JSON"));
   examples(command, [
     ["paddock cp ./project $id:/app", "a directory into the sandbox"],

@@ -57,8 +57,7 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     announce(node.ready.api, config, options);
     await Promise.race([stop.promise, node.failed]);
   } finally {
-    const sandboxes = signalled ? `: ${signalled}, again to stop at once` : "";
-    printNote(`paddock: stopping${sandboxes}`);
+    if (process.stderr.isTTY) printNote("paddock: stopping; again to stop at once");
     await node.close();
   }
 }
@@ -106,7 +105,9 @@ async function lockLocal(): Promise<Disposable> {
   });
 }
 
+/** For a person who started it; anything else reads the ready file and the log. */
 function announce(api: string, config: Config, options: ServeOptions): void {
+  if (!process.stderr.isTTY) return;
   const took = formatElapsed(performance.now());
   printNote(`paddock: serving at ${api}, data in ${config.dataDir} (ready after ${took})`);
   if (options.local || config.readyFile) return;

@@ -22,7 +22,7 @@ export async function driverChecks(signal: AbortSignal): Promise<DriverReport[]>
 async function gvisor(signal: AbortSignal): Promise<DriverReport> {
   const stateDir = await Deno.makeTempDir({ prefix: "paddock-doctor-" });
   try {
-    const driver = createGvisorDriver({ stateDir, log: () => {} });
+    const driver = createGvisorDriver({ stateDir });
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(probeDeadlineMs)]);
     return report(await driver.probe(deadline));
   } catch (error) {

@@ -1,0 +1,88 @@
+import { constants } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { Sandbox, type TransferProgress } from "@paddock/sandbox";
+import { CliError, usageError } from "../cli_error.ts";
+import { clientOptions } from "../connection.ts";
+import { exitCodes } from "../exit_codes.ts";
+import { formatBytes, formatElapsed, visible } from "../format.ts";
+import { printJson, printNote } from "../output.ts";
+import { parseCopyPath } from "../parse_values.ts";
+import { Progress } from "../progress.ts";
+import { onSignals } from "../signals.ts";
+import type { ConnectionOptions, JsonOption } from "./options.ts";
+
+interface CopyOptions extends ConnectionOptions, JsonOption {
+  quiet?: boolean;
+  outsideLinks: "refuse" | "skip" | "keep";
+}
+
+export async function copyCommand(
+  source: string,
+  destination: string,
+  options: CopyOptions,
+): Promise<void> {
+  const from = parseCopyPath(source);
+  const to = parseCopyPath(destination);
+  if (from.kind === to.kind) {
+    throw usageError(
+      "one of the two paths must be in a sandbox, and the other here",
+      "write the one in the sandbox as ID:PATH, for example sbx_ord_…:/tmp/file",
+    );
+  }
+  const inSandbox = from.kind === "sandbox" ? from : to.kind === "sandbox" ? to : undefined;
+  const sandbox = await Sandbox.connect(inSandbox!.id, clientOptions(options));
+  const stopped = new AbortController();
+  using _signals = onSignals(["SIGINT", "SIGTERM"], (signal) => {
+    const exitCode = exitCodes.signalBase + constants.signals[signal];
+    stopped.abort(new CliError("interrupted; what was copied stays", { exitCode }));
+  });
+  const started = performance.now();
+  let last: TransferProgress = { path: "", bytes: 0, entries: 0 };
+  try {
+    using progress = new Progress();
+    const shown = !options.quiet && !options.json && process.stderr.isTTY;
+    const total = shown ? await sizeOf(from, sandbox) : undefined;
+    const transfer = {
+      signal: stopped.signal,
+      onProgress: (now: TransferProgress) => {
+        last = now;
+        if (!shown) return;
+        const step = `${formatBytes(now.bytes)}  ${visible(now.path)}`;
+        progress.update({ step, done: now.bytes, total });
+      },
+    };
+    if (from.kind === "local") await sandbox.fs.upload(from.path, to.path, transfer);
+    else {
+      const { outsideLinks } = options;
+      await sandbox.fs.download(from.path, to.path, { ...transfer, outsideLinks });
+    }
+  } finally {
+    await sandbox.close();
+  }
+  const milliseconds = Math.round(performance.now() - started);
+  if (options.json) printJson({ bytes: last.bytes, entries: last.entries, milliseconds });
+  else if (!options.quiet && process.stderr.isTTY) {
+    printNote(
+      `${formatBytes(last.bytes)} in ${last.entries} entries, ${formatElapsed(milliseconds)}`,
+    );
+  }
+}
+
+/** For the progress bar; undefined where it would take a walk through the sandbox to know. */
+async function sizeOf(
+  source: ReturnType<typeof parseCopyPath>,
+  sandbox: Sandbox,
+): Promise<number | undefined> {
+  if (source.kind === "local") return await localSize(source.path);
+  const info = await sandbox.fs.stat(source.path);
+  return info.isFile ? info.size : undefined;
+}
+
+async function localSize(path: string): Promise<number> {
+  const info = await Deno.lstat(path);
+  if (!info.isDirectory) return info.isFile ? info.size : 0;
+  let total = 0;
+  for await (const entry of Deno.readDir(path)) total += await localSize(join(path, entry.name));
+  return total;
+}
