@@ -1,3 +1,4 @@
+export { createEngine, type EngineOptions } from "./create_engine.ts";
 export type {
   EndReason,
   Engine,
@@ -7,3 +8,6 @@ export type {
   SandboxSpec,
   SandboxState,
 } from "./engine.ts";
+export { createMemoryRecordStore } from "./memory_record_store.ts";
+export type { NetworkOptions } from "./_network_plan.ts";
+export type { GuestImage } from "./_sandbox_resources.ts";

@@ -1,0 +1,32 @@
+import type { LaunchSpec } from "@paddock/driver";
+import type { GuestImage } from "./_sandbox_resources.ts";
+import type { SandboxSpec } from "./engine.ts";
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** How the guest's first process is started: the boot contract between engine, image and agent. */
+export function guestInit(
+  spec: SandboxSpec,
+  image: GuestImage,
+  agent: { port: number; token: string },
+): LaunchSpec["init"] {
+  return {
+    args: [
+      ...["/usr/bin/tini", "--"],
+      ...["/usr/bin/deno", "run", "-A", "--no-lock", "--no-config", "/opt/paddock/agent.js"],
+    ],
+    cwd: "/home/sandbox",
+    env: {
+      PATH,
+      HOME: "/root",
+      LANG: "C.UTF-8",
+      ...image.env,
+      PADDOCK_AGENT_TOKEN: agent.token,
+      PADDOCK_AGENT_PORT: String(agent.port),
+      PADDOCK_SANDBOX_ID: spec.id,
+      PADDOCK_REGION: spec.region,
+      PADDOCK_MEMORY_BYTES: String(spec.memoryBytes),
+      PADDOCK_GUEST_ENV: JSON.stringify(spec.env ?? {}),
+    },
+  };
+}

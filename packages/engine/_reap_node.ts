@@ -1,0 +1,45 @@
+import { Cgroup, type CgroupHost, childCgroups, type Driver, type Log } from "@paddock/driver";
+import { removeTree } from "./_sandbox_resources.ts";
+import type { RecordStore } from "./engine.ts";
+
+const KILL_DEADLINE_MS = 10_000;
+
+/**
+ * Ends and removes what an earlier engine of this data directory left behind, except for networks
+ * (they are swept with their claims). Idempotent. Disks and loop devices go with the processes that
+ * hold them mounted.
+ */
+export async function reapNode(options: {
+  directory: string;
+  driver: Driver;
+  cgroups: CgroupHost;
+  cgroupParent: string;
+  records: RecordStore;
+  log: Log;
+  signal: AbortSignal;
+}): Promise<void> {
+  const { machines } = await options.driver.reap(options.signal);
+  const groups = childCgroups(options.cgroupParent, options.cgroups);
+  for (const name of groups) {
+    options.signal.throwIfAborted();
+    const cgroup = new Cgroup(`${options.cgroupParent}/${name}`, options.cgroups);
+    await cgroup.kill(KILL_DEADLINE_MS);
+    await cgroup.remove(KILL_DEADLINE_MS);
+  }
+  await removeTree(options.directory);
+  const records = options.records.unfinished();
+  for (const record of records) {
+    options.records.update(record.id, {
+      state: "stopped",
+      stoppedAt: Date.now(),
+      endReason: "node_stopped",
+    });
+  }
+  if (machines.length + groups.length + records.length > 0) {
+    options.log.info("ended what an earlier daemon left", {
+      machines: machines.length,
+      cgroups: groups.length,
+      records: records.length,
+    });
+  }
+}

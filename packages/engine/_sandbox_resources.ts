@@ -1,0 +1,151 @@
+import {
+  Cgroup,
+  type CgroupHost,
+  type Driver,
+  type LaunchSpec,
+  type Log,
+  type Machine,
+  type NetworkSlot,
+} from "@paddock/driver";
+import type { LimitValues } from "@paddock/protocol";
+import { withDeadline } from "./_deadline.ts";
+import type { DiskPool } from "./_disk_pool.ts";
+import type { NetworkSlots } from "./_network_slots.ts";
+
+export interface GuestImage {
+  digest: string;
+  rootfs: string;
+  /** Environment of the guest's first process, from the image's manifest. */
+  env?: Record<string, string>;
+}
+
+/** What every sandbox of an engine is made from. */
+export interface EngineParts {
+  /** One directory per sandbox is made in here. */
+  directory: string;
+  image: GuestImage;
+  driver: Driver;
+  limits: LimitValues;
+  slots: NetworkSlots;
+  disks: DiskPool;
+  cgroups: CgroupHost;
+  /** Parent of the sandboxes' cgroups. */
+  cgroupParent: string;
+  log: Log;
+}
+
+export interface MachineRequest {
+  id: string;
+  memoryBytes: number;
+  init(slot: NetworkSlot): LaunchSpec["init"];
+}
+
+export interface MachineInPlace {
+  machine: Machine;
+  cgroup: Cgroup;
+  slot: NetworkSlot;
+}
+
+const MiB = 1024 * 1024;
+
+/** For one step of taking things away; the longest of them is ending the processes. */
+const STEP_DEADLINE_MS = 30_000;
+const CGROUP_DEADLINE_MS = 10_000;
+
+/**
+ * Takes what a machine needs and starts it. Each thing is noted on `stack` before it is taken (a
+ * launch that fails leaves nothing but what its cgroup holds), and
+ * giving it back may be repeated and tolerates that it was never there: so that the stack can be
+ * unwound from any point.
+ */
+export async function startMachine(
+  parts: EngineParts,
+  request: MachineRequest,
+  stack: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<MachineInPlace> {
+  const workDir = `${parts.directory}/${request.id}`;
+  const step = (what: string, work: () => Promise<void>) =>
+    stack.defer(() => takeBack(parts.log, request.id, what, work));
+
+  step("files", () => removeTree(workDir));
+  await Deno.mkdir(workDir, { recursive: true, mode: 0o700 });
+
+  let slot: NetworkSlot | undefined;
+  step("network", async () => {
+    if (slot) await parts.slots.release(slot);
+  });
+  const diskImage = `${workDir}/disk.img`;
+  // Both settle before this goes on, so that neither appears after the stack was unwound.
+  const [network, disk] = await Promise.allSettled([
+    parts.slots.acquire(signal).then((acquired) => slot = acquired),
+    parts.disks.take(diskImage, signal),
+  ]);
+  if (network.status === "rejected") throw network.reason;
+  if (disk.status === "rejected") throw disk.reason;
+  signal.throwIfAborted();
+
+  const cgroup = new Cgroup(`${parts.cgroupParent}/${request.id}`, parts.cgroups);
+  step("cgroup", async () => {
+    await cgroup.kill(CGROUP_DEADLINE_MS);
+    await cgroup.remove(CGROUP_DEADLINE_MS);
+  });
+  cgroup.create({
+    memoryBytes: request.memoryBytes + parts.limits.machineMemoryMb * MiB,
+    pids: parts.limits.pids + parts.limits.machinePids,
+  });
+
+  const hostname = request.id.replaceAll("_", "-");
+  const machine = await parts.driver.launch({
+    id: request.id,
+    rootfs: parts.image.rootfs,
+    diskImage,
+    workDir,
+    hostname,
+    resolvConf: parts.slots.resolvers.map((address) => `nameserver ${address}\n`).join(""),
+    hosts: hostsFile(slot!.guestAddress, hostname),
+    network: slot!,
+    cgroup: cgroup.path,
+    memoryBytes: request.memoryBytes,
+    logBytes: parts.limits.logBytes,
+    init: request.init(slot!),
+  }, signal);
+  step("machine", () => machine.stop());
+  return { machine, cgroup, slot: slot! };
+}
+
+/** One step of a teardown: bounded in time, tried twice, never the reason that others are left out. */
+async function takeBack(
+  log: Log,
+  id: string,
+  what: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  for (const attempt of [1, 2]) {
+    try {
+      return await withDeadline(`taking back the ${what}`, STEP_DEADLINE_MS, work);
+    } catch (error) {
+      log.error("teardown step failed; the next start of the daemon repeats it", {
+        sandbox: id,
+        step: what,
+        attempt,
+        error: String(error),
+      });
+    }
+  }
+}
+
+function hostsFile(address: string, hostname: string): string {
+  return [
+    "127.0.0.1 localhost",
+    "::1 localhost ip6-localhost ip6-loopback",
+    `${address} ${hostname}`,
+    "",
+  ].join("\n");
+}
+
+export async function removeTree(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}

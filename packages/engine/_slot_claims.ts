@@ -1,0 +1,104 @@
+/** Who holds a slot. Process ids come round again; the start time tells two of one id apart. */
+interface Claim {
+  pid: number;
+  started: string;
+  name: string;
+}
+
+const DIRECTORY = "/run/paddock/slots";
+const LOCK = "/run/paddock/slots.lock";
+
+/**
+ * Which slots of the host are taken, by every Paddock on it: slot numbers stand for addresses, and
+ * those are the host's, whichever data directory a daemon has.
+ */
+export class SlotClaims {
+  readonly #prefix: string;
+
+  /** `prefix` marks what belongs to this engine's data directory. */
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  name(index: number): string {
+    return `${this.#prefix}_${index}`;
+  }
+
+  /** Takes up to `count` free numbers below `limit`; fewer when there are fewer. */
+  async claim(count: number, limit: number): Promise<number[]> {
+    using _lock = await lockHost();
+    const taken = new Set(numbers());
+    const indexes: number[] = [];
+    for (let index = 0; index < limit && indexes.length < count; index++) {
+      if (!taken.has(index)) indexes.push(index);
+    }
+    const started = processStart(Deno.pid) ?? "";
+    for (const index of indexes) {
+      const claim: Claim = { pid: Deno.pid, started, name: this.name(index) };
+      Deno.writeTextFileSync(`${DIRECTORY}/${index}`, JSON.stringify(claim), { createNew: true });
+    }
+    return indexes;
+  }
+
+  /** Frees a number, if it is ours. Idempotent. */
+  async free(index: number): Promise<void> {
+    using _lock = await lockHost();
+    if (read(index)?.name === this.name(index)) removeClaim(index);
+  }
+
+  /**
+   * Claims nobody stands behind: those of this data directory (its engine is starting, so an earlier
+   * one is gone), and those of processes that have ended. `clean` removes what such a slot left.
+   */
+  async sweep(clean: (names: string[]) => Promise<void>): Promise<void> {
+    using _lock = await lockHost();
+    const dead = numbers().map((index) => ({ index, claim: read(index) })).filter(({ claim }) =>
+      !claim || claim.name.startsWith(`${this.#prefix}_`) ||
+      processStart(claim.pid) !== claim.started
+    );
+    await clean(dead.flatMap(({ claim }) => claim ? [claim.name] : []));
+    for (const { index } of dead) removeClaim(index);
+  }
+}
+
+async function lockHost(): Promise<Disposable> {
+  Deno.mkdirSync(DIRECTORY, { recursive: true, mode: 0o700 });
+  const file = await Deno.open(LOCK, { create: true, write: true, mode: 0o600 });
+  try {
+    await file.lock(true);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return { [Symbol.dispose]: () => file.close() };
+}
+
+function numbers(): number[] {
+  return [...Deno.readDirSync(DIRECTORY)].map(({ name }) => Number(name)).filter(Number.isInteger);
+}
+
+function read(index: number): Claim | undefined {
+  try {
+    return JSON.parse(Deno.readTextFileSync(`${DIRECTORY}/${index}`));
+  } catch {
+    return undefined;
+  }
+}
+
+function removeClaim(index: number): void {
+  try {
+    Deno.removeSync(`${DIRECTORY}/${index}`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Field 22 of /proc/PID/stat, counted behind the name, which may hold anything. */
+function processStart(pid: number): string | undefined {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}
