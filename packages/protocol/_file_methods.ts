@@ -12,8 +12,8 @@ const tempOptions = (k: Kit) =>
   k.object({
     options: k.optional(k.object({
       dir: k.optional(k.path),
-      prefix: k.optional(k.argument),
-      suffix: k.optional(k.argument),
+      prefix: k.optional(k.string),
+      suffix: k.optional(k.string),
     })),
   });
 const fileInfo = (k: Kit) =>

@@ -1,9 +1,9 @@
 import type { Kit } from "./kit.ts";
 
 const pid = (k: Kit) => k.object({ pid: k.id });
-const key = (k: Kit) => k.object({ key: k.argument });
+const key = (k: Kit) => k.object({ key: k.string });
 const startOptions = (k: Kit) => ({
-  env: k.optional(k.environment),
+  env: k.optional(k.stringMap),
   clearEnv: k.optional(k.boolean),
   cwd: k.optional(k.path),
   stdinStreamId: k.optional(k.id),
@@ -22,7 +22,7 @@ export const processMethods = {
   spawn: (k: Kit) => ({
     input: k.object({
       command: k.path,
-      args: k.optional(k.list(k.argument)),
+      args: k.optional(k.list(k.string)),
       ...startOptions(k),
     }),
     output: k.object(started(k)),
@@ -45,7 +45,7 @@ export const processMethods = {
     output: k.nothing,
   }),
   spawnDeno: (k: Kit) => {
-    const options = { ...startOptions(k), scriptArgs: k.optional(k.list(k.argument)) };
+    const options = { ...startOptions(k), scriptArgs: k.optional(k.list(k.string)) };
     return {
       input: k.either(
         k.object({
@@ -61,7 +61,7 @@ export const processMethods = {
   /** True once the program serves HTTP, false when it ends before. */
   denoHttpWait: (k: Kit) => ({ input: pid(k), output: k.boolean }),
   spawnDenoRepl: (k: Kit) => ({
-    input: k.object({ ...startOptions(k), scriptArgs: k.optional(k.list(k.argument)) }),
+    input: k.object({ ...startOptions(k), scriptArgs: k.optional(k.list(k.string)) }),
     output: k.object(started(k)),
   }),
   denoReplClose: (k: Kit) => ({ input: pid(k), output: k.nothing }),
@@ -106,7 +106,7 @@ export const serviceMethods = {
     input: k.object({
       path: k.path,
       extensions: k.list(k.string),
-      env: k.optional(k.environment),
+      env: k.optional(k.stringMap),
       preview: k.optional(k.string),
       disableStopButton: k.optional(k.boolean),
       editorSettings: k.optional(k.json),
@@ -120,7 +120,7 @@ export const serviceMethods = {
   }),
   envGet: (k: Kit) => ({ input: key(k), output: k.optional(k.string) }),
   envSet: (k: Kit) => ({
-    input: k.object({ key: k.argument, value: k.argument }),
+    input: k.object({ key: k.string, value: k.string }),
     output: k.nothing,
   }),
   envToObject: (k: Kit) => ({ input: k.object({}), output: k.stringMap }),

@@ -30,8 +30,8 @@ export function encodeBase64(bytes: Uint8Array): string {
 }
 
 /**
- * Strict where the platform is: throws a TypeError for anything that is not padded base64. The
- * result has an ArrayBuffer of its own, so it can be handed to a byte stream.
+ * Throws a TypeError for text that is not base64. The result has an ArrayBuffer of its own, so it can
+ * be handed to a byte stream.
  */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
   const native = (Uint8Array as NativeBase64Constructor).fromBase64;

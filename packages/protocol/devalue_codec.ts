@@ -13,7 +13,7 @@ import {
 import { encodeBase64 } from "./base64.ts";
 import { type Codec, type Notification, notificationMethods } from "./codec.ts";
 import { devalueErrorReducers, devalueErrorRevivers } from "./devalue_error.ts";
-import { type JsonRpcMessage, type JsonRpcNotification, toMessage } from "./json_rpc.ts";
+import { isFailure, type JsonRpcMessage, type JsonRpcNotification, toMessage } from "./json_rpc.ts";
 import { devalueMethods, type MethodInput, type MethodName, type MethodOutput } from "./methods.ts";
 import {
   deserializeValue,
@@ -105,7 +105,13 @@ export const devalueCodec: Codec = {
     return toMessage(value);
   },
 
-  encodeMessage: write,
+  encodeMessage(message: JsonRpcMessage): string {
+    if (!isFailure(message) || message.id === null) return write(message);
+    // Client 0.2 takes a response without `result` for a request and lets its caller wait forever.
+    // Given both, it finds the result's error; a plain JSON-RPC client finds `error`.
+    const error = Object.assign(new Error(message.error.message), { code: message.error.code });
+    return write({ ...message, result: { error } });
+  },
 
   decodeParams<M extends MethodName>(method: M, params: unknown): MethodInput<M> {
     requireMethod(method);
