@@ -1,0 +1,31 @@
+import { createdSandboxSchema, parseSandboxConfig, sandboxConfigSchema } from "@paddock/protocol";
+import type { Operation } from "../operation.ts";
+
+export const createSandbox: Operation = {
+  method: "post",
+  path: "/api/v3/sandboxes",
+  summary: "Create a sandbox without connecting to it",
+  body: sandboxConfigSchema,
+  answer: { status: 201, description: "It runs", schema: createdSandboxSchema },
+  async handle({ services, identity, hostRegion, json, signal }) {
+    const { limits } = services.config;
+    const config = parseSandboxConfig(await json() ?? {}, { limits });
+    const sandbox = await services.creator.create(
+      { organizationId: identity.organizationId, config, hostRegion },
+      signal,
+    );
+    services.graces.begin(sandbox);
+    const { spec, driver, capabilities, createdAt, stopAt } = sandbox;
+    const body = {
+      id: spec.id,
+      region: spec.region,
+      driver,
+      capabilities,
+      memoryMb: config.memoryMb,
+      createdAt: createdAt.toISOString(),
+      stopAt: stopAt === "session" ? null : new Date(stopAt).toISOString(),
+      labels: spec.labels,
+    };
+    return { status: 201, body, headers: { "x-deno-sandbox-id": spec.id } };
+  },
+};

@@ -1,0 +1,192 @@
+import type { Socket } from "node:net";
+import { CLOSE, closeFrame, PING_FRAME } from "./control_frames.ts";
+import { FrameBoundary } from "./frame_boundary.ts";
+
+export interface SpliceOptions {
+  client: Socket;
+  agent: Socket;
+  /** Bytes that each side sent along with its handshake. */
+  clientHead: Uint8Array;
+  agentHead: Uint8Array;
+  /** A client that sends nothing for this long, our pings unanswered, is taken for dead. */
+  idleMs: number;
+  /** How long a side may take to finish once the other has. */
+  lingerMs: number;
+  /** Asked when the agent goes without a word: what to tell the client. */
+  explain: () => Promise<{ code: number; reason: string }>;
+  /** Called once, as soon as the client is known to be gone or the splice is over. */
+  onClientGone: () => void;
+}
+
+export interface SpliceResult {
+  endedBy: "client" | "agent" | "server";
+  detail: string | undefined;
+  bytesFromClient: number;
+  bytesFromAgent: number;
+}
+
+/** A client held up by a slow agent is pinged this often: a dead one answers with a reset. */
+const STALLED_PING_MS = 1_000;
+
+/**
+ * Joins a client's socket and an agent's, byte for byte. A side that reads slowly stops the other
+ * from being read, so at most the sockets' own buffers are held. Only the heads of frames towards
+ * the client are looked at, to know where a ping or a close of ours may stand.
+ */
+export class Splice {
+  readonly done: Promise<SpliceResult>;
+  readonly #options: SpliceOptions;
+  readonly #boundary = new FrameBoundary();
+  readonly #finish: (result: SpliceResult) => void;
+  #endedBy: SpliceResult["endedBy"] | undefined;
+  #detail: string | undefined;
+  #bytesFromClient = 0;
+  #bytesFromAgent = 0;
+  #clientGone = false;
+  #finished = false;
+  #lastHeard = performance.now();
+  #lastPing = 0;
+  #stalledSince: number | undefined;
+  #linger: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: SpliceOptions) {
+    this.#options = options;
+    const { promise, resolve } = Promise.withResolvers<SpliceResult>();
+    this.done = promise;
+    this.#finish = resolve;
+    this.#start();
+  }
+
+  /** Ends the connection from this side, with a close frame if the stream of frames allows one. */
+  close(code: number, reason: string): void {
+    if (this.#endedBy === undefined) this.#sayGoodbye("server", code, reason);
+  }
+
+  /** Called every second or so by the owner of all splices. */
+  tick(now: number): void {
+    if (this.#endedBy !== undefined) return;
+    const silent = now - this.#lastHeard;
+    if (silent > this.#options.idleMs) {
+      return this.#sayGoodbye(
+        "server",
+        CLOSE.goingAway,
+        `nothing was heard from the client for ${this.#options.idleMs / 1000} s`,
+      );
+    }
+    const stalled = this.#stalledSince !== undefined && now - this.#stalledSince > STALLED_PING_MS;
+    const due = stalled ? STALLED_PING_MS : this.#options.idleMs / 4;
+    if ((stalled || silent > this.#options.idleMs / 2) && now - this.#lastPing >= due) {
+      this.#lastPing = now;
+      if (this.#mayInsert()) this.#options.client.write(PING_FRAME);
+    }
+  }
+
+  #start(): void {
+    const { client, agent, clientHead, agentHead } = this.#options;
+    client.on("error", (error) => this.#detail ??= error.message);
+    agent.on("error", (error) => this.#detail ??= error.message);
+    client.on("close", () => {
+      this.#clientLeft();
+      agent.destroy();
+      this.#settle();
+    });
+    client.on("end", () => {
+      this.#clientLeft();
+      agent.end();
+      this.#lingerThen(() => this.#destroy());
+    });
+    agent.on("end", () => this.#agentLeft());
+    agent.on("close", () => this.#agentLeft());
+    client.on("drain", () => agent.resume());
+    agent.on("drain", () => {
+      this.#stalledSince = undefined;
+      client.resume();
+    });
+    client.on("data", (chunk) => this.#fromClient(chunk as Uint8Array));
+    agent.on("data", (chunk) => this.#fromAgent(chunk as Uint8Array));
+    if (agentHead.length > 0) this.#fromAgent(agentHead);
+    if (clientHead.length > 0) this.#fromClient(clientHead);
+    // A socket that closed before the listeners above were on will not say so again.
+    if (client.destroyed) return this.#clientLeft(), agent.destroy(), this.#settle();
+    if (agent.destroyed) return this.#agentLeft();
+    client.resume();
+    agent.resume();
+  }
+
+  #fromClient(chunk: Uint8Array): void {
+    const { client, agent } = this.#options;
+    this.#lastHeard = performance.now();
+    this.#bytesFromClient += chunk.length;
+    if (this.#endedBy !== undefined || !agent.writable) return;
+    if (!agent.write(chunk)) {
+      this.#stalledSince ??= this.#lastHeard;
+      client.pause();
+    }
+  }
+
+  #fromAgent(chunk: Uint8Array): void {
+    const { client, agent } = this.#options;
+    this.#bytesFromAgent += chunk.length;
+    if (this.#endedBy === "server" || !client.writable) return;
+    this.#boundary.push(chunk);
+    if (!client.write(chunk)) agent.pause();
+  }
+
+  #clientLeft(): void {
+    this.#endedBy ??= "client";
+    if (this.#clientGone) return;
+    this.#clientGone = true;
+    this.#options.onClientGone();
+  }
+
+  #agentLeft(): void {
+    if (this.#endedBy !== undefined) return;
+    if (this.#boundary.closeSeen) {
+      this.#endedBy = "agent";
+      this.#options.client.end();
+      this.#options.client.resume();
+      this.#lingerThen(() => this.#destroy());
+      return;
+    }
+    this.#endedBy = "agent";
+    this.#options.explain().then(({ code, reason }) => this.#sayGoodbye("agent", code, reason));
+  }
+
+  #sayGoodbye(by: SpliceResult["endedBy"], code: number, reason: string): void {
+    const { client, agent } = this.#options;
+    this.#endedBy ??= by;
+    this.#detail ??= reason;
+    agent.destroy();
+    if (client.destroyed) return;
+    if (this.#mayInsert()) client.write(closeFrame(code, reason));
+    client.end();
+    // What the client still sends is read and dropped until it closes, or time is up.
+    client.resume();
+    this.#lingerThen(() => this.#destroy());
+  }
+
+  #mayInsert(): boolean {
+    return this.#options.client.writable && this.#boundary.atBoundary && !this.#boundary.closeSeen;
+  }
+
+  #lingerThen(action: () => void): void {
+    this.#linger ??= setTimeout(action, this.#options.lingerMs);
+  }
+
+  #destroy(): void {
+    this.#options.client.destroy();
+    this.#options.agent.destroy();
+  }
+
+  #settle(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    clearTimeout(this.#linger);
+    this.#finish({
+      endedBy: this.#endedBy ?? "client",
+      detail: this.#detail,
+      bytesFromClient: this.#bytesFromClient,
+      bytesFromAgent: this.#bytesFromAgent,
+    });
+  }
+}

@@ -1,0 +1,49 @@
+import { chmodSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { RecordStore } from "@paddock/engine";
+import { Kysely } from "kysely";
+import { migrate } from "./migrations.ts";
+import { NodeSqlite } from "./node_sqlite.ts";
+import { createOrganizations, type Organizations } from "./organizations.ts";
+import { createRecords } from "./records.ts";
+import { createSandboxes, type Sandboxes } from "./sandboxes.ts";
+import type { Schema } from "./schema.ts";
+import { createTokens, type Tokens } from "./tokens.ts";
+
+export interface Store extends Disposable {
+  readonly organizations: Organizations;
+  readonly tokens: Tokens;
+  readonly sandboxes: Sandboxes;
+  /** For the engine: written synchronously, before it acts. */
+  readonly records: RecordStore;
+  close(): void;
+}
+
+/** How long one process waits for another's write (`paddock token create` beside a server). */
+const BUSY_TIMEOUT_MS = 5_000;
+
+/** Opens the records of a data directory, creating or upgrading them as needed. */
+export function openStore(dataDir: string): Store {
+  mkdirSync(dataDir, { recursive: true });
+  const path = join(dataDir, "paddock.db");
+  const database = new NodeSqlite(path, BUSY_TIMEOUT_MS);
+  try {
+    // Labels and organisations are nobody else's business on a shared host.
+    chmodSync(path, 0o600);
+    migrate(database);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  const db = new Kysely<Schema>({ dialect: database.dialect });
+  const organizations = createOrganizations(db);
+  const close = () => database.close();
+  return {
+    organizations,
+    tokens: createTokens(db, organizations.idOf),
+    sandboxes: createSandboxes(db),
+    records: createRecords(database, db),
+    close,
+    [Symbol.dispose]: close,
+  };
+}
