@@ -54,8 +54,9 @@ async function execute(id: string, words: string[], options: ExecOptions): Promi
       forwardOutput(child.stdout!, process.stdout),
       forwardOutput(child.stderr!, process.stderr),
     ]);
-    if (status.signal) return exitCodes.signalBase + (constants.signals[status.signal] ?? 0);
-    return status.code;
+    if (!status.signal) return status.code;
+    const numbers: Record<string, number> = constants.signals;
+    return exitCodes.signalBase + (numbers[status.signal] ?? 0);
   } finally {
     await sandbox.close();
   }

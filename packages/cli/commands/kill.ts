@@ -1,6 +1,7 @@
 import process from "node:process";
+import { Client } from "@paddock/sandbox";
 import { usageError } from "../cli_error.ts";
-import { listSandboxes, openApi, sandboxPath } from "../connection.ts";
+import { clientOptions, openApi, sandboxPath } from "../connection.ts";
 import { exitCodes } from "../exit_codes.ts";
 import { printJson, printLine, printNote } from "../output.ts";
 import { describeError } from "../report_error.ts";
@@ -20,9 +21,7 @@ export async function killCommand(given: string[], options: KillOptions): Promis
     throw usageError("ids and a filter together", "name sandboxes, or use --label or --all");
   }
   const api = await openApi(options);
-  const ids = byFilter
-    ? (await listSandboxes(api, { labels: options.label })).map(({ id }) => id)
-    : [...new Set(given)];
+  const ids = byFilter ? await matching(options) : [...new Set(given)];
   if (ids.length === 0) printNote("No running sandboxes match.");
   const results = await Promise.all(ids.map(async (id) => {
     try {
@@ -45,4 +44,9 @@ export async function killCommand(given: string[], options: KillOptions): Promis
     }
   }
   if (results.some(({ killed }) => !killed)) process.exitCode = exitCodes.failure;
+}
+
+async function matching(options: KillOptions): Promise<string[]> {
+  const { sandboxes } = new Client(clientOptions(options));
+  return (await sandboxes.list({ labels: options.label })).map(({ id }) => id);
 }

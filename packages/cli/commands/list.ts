@@ -1,4 +1,5 @@
-import { listSandboxes, openApi, type SandboxItem } from "../connection.ts";
+import { Client, type SandboxMetadata } from "@paddock/sandbox";
+import { clientOptions } from "../connection.ts";
 import { formatBytes, formatDuration, formatLabels, formatTable } from "../format.ts";
 import { printJson, printLine, printNote } from "../output.ts";
 import type { ConnectionOptions, JsonOption } from "./options.ts";
@@ -10,8 +11,7 @@ interface ListOptions extends ConnectionOptions, JsonOption {
 }
 
 export async function listCommand(options: ListOptions): Promise<void> {
-  const api = await openApi(options);
-  const items = await listSandboxes(api, {
+  const items = await new Client(clientOptions(options)).sandboxes.list({
     labels: options.label,
     status: options.all ? "all" : "running",
   });
@@ -21,22 +21,22 @@ export async function listCommand(options: ListOptions): Promise<void> {
   else printLine(renderList(items, Date.now()));
 }
 
-export function renderList(items: SandboxItem[], now: number): string {
+export function renderList(items: SandboxMetadata[], now: number): string {
   return formatTable(
     ["ID", "STATE", "DRIVER", "AGE", "REMAINING", "MEMORY", "LABELS"],
     items.map((item) => [
       item.id,
       item.endReason ? `${item.status} (${item.endReason})` : item.status,
-      item.driver ?? "",
-      formatDuration(now - Date.parse(item.createdAt)),
+      item.driver,
+      formatDuration(now - item.createdAt.getTime()),
       remaining(item, now),
-      item.memoryMb === undefined ? "" : formatBytes(item.memoryMb * 1024 ** 2),
+      formatBytes(item.memoryMb * 1024 ** 2),
       formatLabels(item.labels),
     ]),
   );
 }
 
-function remaining(item: SandboxItem, now: number): string {
+function remaining(item: SandboxMetadata, now: number): string {
   if (item.stoppedAt !== null) return "";
-  return item.stopAt ? formatDuration(Date.parse(item.stopAt) - now) : "session";
+  return item.stopAt ? formatDuration(item.stopAt.getTime() - now) : "session";
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
-import { repository, run, startServer, type TestServer, until } from "../../tests/harness.ts";
+import { repository, run, startServer, type TestServer, until } from "../harness.ts";
 
 const launcher = `${repository}/packages/cli/bin/paddock.mjs`;
 

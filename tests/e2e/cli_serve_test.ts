@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, stat } from "node:fs/promises";
-import { delay, repository, run, startServer, until } from "../../tests/harness.ts";
-import { leftovers, ownedResources } from "../../tests/owned_resources.ts";
+import { delay, repository, run, startServer, until } from "../harness.ts";
+import { leftovers, ownedResources } from "../owned_resources.ts";
 
 const launcher = `${repository}/packages/cli/bin/paddock.mjs`;
 const nothing = {
