@@ -156,7 +156,7 @@ export class StreamHub {
     switch (type) {
       case FrameType.Data: {
         const own = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
-        this.#receive(streamId, own ? payload : payload.slice());
+        this.#receive(streamId, own ? payload : new Uint8Array(payload));
         break;
       }
       case FrameType.End:
@@ -386,7 +386,7 @@ function isStreamMethod(method: string): boolean {
 function ownBuffer(bytes: Uint8Array): Uint8Array {
   return bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength
     ? bytes
-    : bytes.slice();
+    : new Uint8Array(bytes);
 }
 
 function decodeReason(payload: Uint8Array): Error | null {
