@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { denoPath, root } from "./setup/paths.mjs";
 
-const programs = { demo: "examples/demo.ts", test: "tools/test.ts", bench: "bench/run.ts" };
+const programs = { demo: "examples/demo.ts", test: "tools/all_tests.ts", bench: "bench/run.ts" };
 
 const [name, ...args] = process.argv.slice(2);
 if (!(name in programs)) {

@@ -32,7 +32,7 @@ const privateImport: Visit = (_file, specifier) => {
   const steps = specifier.split("/");
   const name = steps.at(-1) ?? "";
   if (!name.startsWith("_") || !specifier.startsWith(".")) return undefined;
-  if (steps.length === 2 && steps[0] === ".") return undefined;
+  if (steps.length === 2 && steps[0] === "." || steps.includes("node_modules")) return undefined;
   return `${name} is private to its folder`;
 };
 

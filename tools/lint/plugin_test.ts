@@ -32,6 +32,7 @@ Deno.test("imports point downwards only", () => {
   const downward = [
     ["packages/cli/a.ts", `import { x } from "@paddock/server"; import "../../images/a.ts";`],
     ["packages/sdk/a_test.ts", `import { x } from "../../node_modules/zod/index.js";`],
+    ["packages/cli/a_machine_test.ts", `import { x } from "../../tests/harness.ts";`],
     ["packages/server/http/a.ts", `import { x } from "../store/b.ts"; import "zod";`],
     ["packages/engine/a.ts", `import { x } from "@paddock/driver"; import "node:fs";`],
     ["tests/e2e/a.ts", `import { x } from "@paddock/engine";`],

@@ -1,0 +1,56 @@
+import { sourceChecks } from "./checks.ts";
+import { runDocExamples } from "./doc_examples.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { findLeftovers, hostState, runMarker } from "./leftovers.ts";
+import { succeeded, summary, title } from "./report.ts";
+import { runChecks } from "./run_checks.ts";
+import { runTestFiles, type TestResult } from "./run_test_files.ts";
+import { findTestFiles } from "./test_files.ts";
+
+// `npm test`, once setup is done: the checks of `deno task ok`, the tests that need a machine, whole
+// servers and published clients, the examples of the documents; at last, that nothing is left behind.
+// Arguments are parts of file names and narrow the tests down.
+
+const fileTimeoutMs = 10 * 60_000;
+const teardownMs = 15_000;
+
+const signal = interruptSignal();
+const only = Deno.args;
+const wanted = (file: string) => only.length === 0 || only.some((part) => file.includes(part));
+const runId = crypto.randomUUID();
+const env = { [runMarker]: runId };
+const started = performance.now();
+const before = await hostState();
+const results: TestResult[] = [];
+
+if (only.length === 0) results.push(...await runChecks(await sourceChecks(), signal));
+const kinds = only.length === 0
+  ? ["machine", "system"] as const
+  : ["unit", "machine", "system"] as const;
+const files = (await Promise.all(kinds.map((kind) => findTestFiles(kind)))).flat().filter(wanted);
+// A process and a deadline for each file: one that hangs or crashes is named and costs no other.
+for (const [index, file] of files.entries()) {
+  if (signal.aborted) break;
+  console.log(`\n[${index + 1}/${files.length}] ${file}`);
+  const ofFile = await runTestFiles([file], { signal, timeoutMs: fileTimeoutMs, env });
+  results.push(...ofFile);
+  for (const result of ofFile) {
+    if (result.outcome === "failed") console.log(`FAILED: ${title(result)}`);
+  }
+}
+if (only.length === 0 && !signal.aborted) results.push(...await runDocExamples({ signal, env }));
+
+const left = await findLeftovers(before, runId, teardownMs);
+results.push({
+  file: "",
+  name: "nothing is left behind on the host",
+  outcome: left.length === 0 ? "passed" : "failed",
+  seconds: 0,
+  output: left.join("\n"),
+});
+if (signal.aborted) {
+  results.push({ file: "", name: "interrupted", outcome: "failed", seconds: 0, output: "" });
+}
+console.log(`\nThe tests took ${Math.round((performance.now() - started) / 1000)} s.`);
+console.log(summary(results));
+Deno.exit(succeeded(results) ? 0 : 1);

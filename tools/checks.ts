@@ -1,0 +1,54 @@
+import { repositoryRoot } from "../images/repository_root.ts";
+import { markdownFiles } from "./markdown_files.ts";
+import { runTestFiles, type TestResult } from "./run_test_files.ts";
+import { findTestFiles } from "./test_files.ts";
+
+export interface Check {
+  name: string;
+  run: (signal: AbortSignal) => Promise<TestResult[]>;
+}
+
+const checkTimeoutMs = 5 * 60_000;
+const unitTimeoutMs = 3 * 60_000;
+
+/** What `deno task ok` runs: everything about the sources that needs no machine. */
+export async function sourceChecks(): Promise<Check[]> {
+  const unitTests = await findTestFiles("unit");
+  return [
+    denoCheck("format", ["fmt", "--check", "--quiet"]),
+    denoCheck("lint", ["lint", "--quiet"]),
+    denoCheck("house rules", ["run", "-A", "tools/lint/main.ts"]),
+    denoCheck("types", ["check", "--quiet", ...checkedFolders]),
+    denoCheck("types of the examples in the documents", [
+      ...["check", "--quiet", "--doc-only"],
+      ...await markdownFiles(),
+    ]),
+    {
+      name: `${unitTests.length} files of unit tests`,
+      run: (signal) =>
+        runTestFiles(unitTests, { signal, timeoutMs: unitTimeoutMs, parallel: true, quiet: true }),
+    },
+  ];
+}
+
+const checkedFolders = ["packages", "images", "tools", "tests", "bench", "examples"];
+
+function denoCheck(name: string, args: string[]): Check {
+  return {
+    name,
+    run: async (signal) => {
+      const started = performance.now();
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(checkTimeoutMs)]);
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args,
+        cwd: repositoryRoot,
+        signal: deadline,
+        env: { DENO_NO_UPDATE_CHECK: "1" },
+      }).output();
+      const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+      const outcome = code === 0 ? "passed" : "failed";
+      const seconds = (performance.now() - started) / 1000;
+      return [{ file: "", name, outcome, seconds, output: code === 0 ? "" : text }];
+    },
+  };
+}
