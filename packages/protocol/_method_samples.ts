@@ -292,3 +292,14 @@ export const samples: { [M in Exclude<MethodName, `paddock.${string}`>]: SampleO
   envToObject: [same({}, { A: "b", "with space": "c" })] as SampleOf<"envToObject">[],
   envDelete: [same({ key: "A" })] as SampleOf<"envDelete">[],
 };
+
+/** Absent and undefined fields are one. */
+export function withoutUndefined(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, inner]) => inner !== undefined)
+      .map(([key, inner]) => [key, withoutUndefined(inner)]),
+  );
+}

@@ -1,5 +1,5 @@
 import { PaddockError } from "./paddock_error.ts";
-import { tagOf } from "./rich_value.ts";
+import { keysOf, tagOf } from "./rich_value.ts";
 import { isError } from "./wire_error.ts";
 
 const MAX_DEPTH = 500;
@@ -103,7 +103,7 @@ function convertObject(value: object, key: string, ancestors: Set<object>): unkn
 
 function properties(value: object, ancestors: Set<object>): Record<string, unknown> {
   return fromEntries(
-    Object.keys(value).map((key): [string, unknown] => [key, read(value, key)]),
+    keysOf(value).map((key): [string, unknown] => [key, read(value, key)]),
     ancestors,
   );
 }

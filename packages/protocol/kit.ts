@@ -76,7 +76,7 @@ function wireNullable(schema: z.ZodType): z.ZodType {
 /** `/api/v3`: JSON, bytes in base64, dates as ISO text. */
 export const jsonKit: Kit = {
   ...plainKit,
-  bytes: z.codec(z.string(), z.any(), {
+  bytes: z.codec(z.string(), plainKit.bytes, {
     decode(text, context) {
       try {
         return decodeBase64(text);
@@ -85,7 +85,7 @@ export const jsonKit: Kit = {
         return z.NEVER;
       }
     },
-    encode: (bytes) => encodeBase64(bytes),
+    encode: (bytes) => encodeBase64(bytes as Uint8Array),
   }),
   date: wireDate,
   time: wireDate,
@@ -96,7 +96,7 @@ export const jsonKit: Kit = {
       encode: (value) => value.toString(),
     }),
   ]),
-  regexp: z.codec(z.strictObject({ source: z.string(), flags: z.string() }), z.any(), {
+  regexp: z.codec(z.strictObject({ source: z.string(), flags: z.string() }), plainKit.regexp, {
     decode({ source, flags }, context) {
       try {
         return new RegExp(source, flags);
@@ -111,7 +111,7 @@ export const jsonKit: Kit = {
     },
     encode: (regexp) => ({ source: regexp.source, flags: regexp.flags }),
   }),
-  nothing: z.codec(z.null(), z.any(), { decode: () => undefined, encode: () => null }),
+  nothing: z.codec(z.null(), z.undefined(), { decode: () => undefined, encode: () => null }),
   optional: wireOptional,
   nullable: wireNullable,
 } as unknown as Kit;

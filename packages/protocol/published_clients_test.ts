@@ -16,7 +16,7 @@ import {
   errorReviver,
 } from "../../node_modules/deno_sandbox_0_2/esm/error_serialization.js";
 import { sandboxServiceSchema as schema2 } from "../../node_modules/deno_sandbox_0_2/esm/schema.js";
-import { type Sample, samples } from "./_method_samples.ts";
+import { type Sample, samples, withoutUndefined } from "./_method_samples.ts";
 import { devalueCodec } from "./devalue_codec.ts";
 import { jsonCodec } from "./json_codec.ts";
 import {
@@ -50,16 +50,6 @@ const clientDevalue: {
 
 const published = methodNames.filter((name) => !name.startsWith("paddock."));
 const all = samples as Record<string, Sample[]>;
-
-function withoutUndefined(value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, inner]) => inner !== undefined)
-      .map(([key, inner]) => [key, withoutUndefined(inner)]),
-  );
-}
 
 /** The request goes through the codec as a whole message, and so does its answer. */
 function serve(codec: Codec, method: MethodName, request: string, output: unknown) {

@@ -39,6 +39,15 @@ const BRANDED: ReadonlySet<string> = new Set([
 
 /** The kind of a value by what it is, not by what its `Symbol.toStringTag` claims. */
 export function tagOf(value: object): string {
+  try {
+    return brandOf(value);
+  } catch {
+    // A proxy whose traps throw.
+    return "Object";
+  }
+}
+
+function brandOf(value: object): string {
   if (Array.isArray(value)) return "Array";
   const tag = Object.prototype.toString.call(value).slice(8, -1);
   if (BRANDED.has(tag)) {
@@ -73,7 +82,7 @@ export const tolerantOperations = {
     }
   },
   shapeOf(value: object): Any {
-    const keys = Object.keys(value).filter((key) => {
+    const keys = keysOf(value).filter((key) => {
       if (key === "__proto__") return false;
       const type = typeof tolerantOperations.get(value, key);
       return type !== "function" && type !== "symbol";
@@ -96,6 +105,15 @@ export const tolerantOperations = {
     };
   },
 };
+
+/** The names of a value's own properties; none when even that throws. */
+export function keysOf(value: object): string[] {
+  try {
+    return Object.keys(value);
+  } catch {
+    return [];
+  }
+}
 
 function globalView(view: object): unknown {
   return (globalThis as Record<string, unknown>)[tagOf(view)];

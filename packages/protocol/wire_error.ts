@@ -41,8 +41,13 @@ export function asError(thrown: unknown): Error {
 }
 
 export function isError(value: unknown): value is Error {
-  return value instanceof Error ||
-    typeof DOMException !== "undefined" && value instanceof DOMException;
+  try {
+    return value instanceof Error ||
+      typeof DOMException !== "undefined" && value instanceof DOMException;
+  } catch {
+    // A proxy whose traps throw.
+    return false;
+  }
 }
 
 function encode(error: Error, depth: number, ancestors: Set<Error>): WireError {
