@@ -104,8 +104,6 @@ export class OutboundStream {
   }
 
   #byobReader(): ReadableStreamBYOBReader | undefined {
-    // Bun's BYOB readers do not fill what they are given.
-    if ("Bun" in globalThis) return undefined;
     try {
       const reader = this.#source.getReader({ mode: "byob" });
       this.#reader = reader;
