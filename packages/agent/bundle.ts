@@ -21,10 +21,13 @@ const withoutSideEffects: esbuild.Plugin = {
       path: here("../protocol/mod.ts"),
       sideEffects: false,
     }));
-    build.onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir, kind }) =>
-      kind === "entry-point" || !/packages\/(?:protocol|agent)(?:\/|$)/.test(resolveDir)
-        ? undefined
-        : { path: fileURLToPath(new URL(path, `file://${resolveDir}/`)), sideEffects: false });
+    build.onResolve(
+      { filter: /^\.\.?\// },
+      ({ path, resolveDir, kind }) =>
+        kind === "entry-point" || !/packages\/(?:protocol|agent)(?:\/|$)/.test(resolveDir)
+          ? undefined
+          : { path: fileURLToPath(new URL(path, `file://${resolveDir}/`)), sideEffects: false },
+    );
   },
 };
 

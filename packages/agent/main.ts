@@ -1,1 +1,24 @@
-console.log("todo");
+/** The program inside the guest that serves the protocol. */
+import { startAgent } from "./agent.ts";
+import { readConfig } from "./config.ts";
+
+// Nothing that a client or a child does may end the agent: what slips through is told and survived.
+globalThis.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  console.error("[agent] unhandled rejection:", event.reason);
+});
+globalThis.addEventListener("error", (event) => {
+  event.preventDefault();
+  console.error("[agent] unhandled error:", event.error ?? event.message);
+});
+
+const config = readConfig(Deno.env.toObject());
+const agent = startAgent(config);
+console.error(`[agent] listening on port ${agent.port}`);
+
+const stop = () => {
+  agent.close();
+  Deno.exit(0);
+};
+Deno.addSignalListener("SIGTERM", stop);
+Deno.addSignalListener("SIGINT", stop);

@@ -117,7 +117,8 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   }
 }
 
-const OURS = /\n\s+at (?:Session\.post|[^\n]*ext:deno_node\/inspector|[^\n]*\/repl(?:_main)?\.[jt]s)[^]*$/;
+const OURS =
+  /\n\s+at (?:Session\.post|[^\n]*ext:deno_node\/inspector|[^\n]*\/repl(?:_main)?\.[jt]s)[^]*$/;
 
 /** A stack without the frames below the evaluated code. */
 export function guestStack(stack: string): string {

@@ -90,8 +90,9 @@ function exportEdit(code: string, start: number): Edit {
   const byDefault = tail.match(/^export\s+default\s+/);
   if (!byDefault) return { start, end: start + "export".length, text: "" };
   const rest = tail.slice(byDefault[0].length);
-  const named = /^(?:async\s+)?function\s*\*?\s*[\p{ID_Start}$_]|^class\s+(?!extends\b)[\p{ID_Start}$_]/u
-    .test(rest);
+  const named =
+    /^(?:async\s+)?function\s*\*?\s*[\p{ID_Start}$_]|^class\s+(?!extends\b)[\p{ID_Start}$_]/u
+      .test(rest);
   return { start, end: start + byDefault[0].length, text: named ? "" : "var $default = " };
 }
 

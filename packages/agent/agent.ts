@@ -1,0 +1,113 @@
+import { join } from "node:path";
+import type { AgentConfig } from "./config.ts";
+import { Identity } from "./identity/identity.ts";
+import { AgentServer } from "./net/agent_server.ts";
+import { ExposedServices } from "./net/exposed_services.ts";
+import { ListeningPorts } from "./net/listening.ts";
+import { Environment } from "./process/environment.ts";
+import { MemoryPolice } from "./process/memory_police.ts";
+import { ProcessTable } from "./process/process_table.ts";
+import { ReplPool } from "./repl/repl_pool.ts";
+import { fileHandlers } from "./rpc/file_handlers.ts";
+import { handleHandlers } from "./rpc/handle_handlers.ts";
+import type { Handlers } from "./rpc/handlers.ts";
+import { processHandlers } from "./rpc/process_handlers.ts";
+import { RpcConnection } from "./rpc/rpc_connection.ts";
+import { serviceHandlers } from "./rpc/service_handlers.ts";
+import { SudoServer } from "./sudo/sudo_server.ts";
+
+/** Told by `/health`: 1 is what issue A of the project brings. */
+export const AGENT_VERSION = "0.1.0";
+
+export interface Agent {
+  readonly port: number;
+  close(): void;
+}
+
+/** Puts the agent together and starts it. */
+export function startAgent(config: AgentConfig): Agent {
+  const log = (message: string) => console.error(`[agent] ${message}`);
+  const { limits, account, runDir } = config;
+  Deno.mkdirSync(runDir, { recursive: true, mode: 0o755 });
+  for (const name of ["repl.sock", "sudo.sock"]) removeIfThere(join(runDir, name));
+  const identity = Identity.assume(account);
+  const environment = new Environment(config.environment);
+  const police: { current?: MemoryPolice } = {};
+  const processes = new ProcessTable(identity, limits.processes, () => police.current?.wake());
+  const repls = new ReplPool({
+    identity,
+    environment,
+    processes,
+    socketPath: join(runDir, "repl.sock"),
+    replScript: config.replScript,
+    deno: config.deno,
+    home: account.home,
+    maxRepls: limits.repls,
+    log,
+  });
+  // First of all: it takes longest, and goes on beside the rest.
+  repls.warm();
+  const sudo = new SudoServer({
+    identity,
+    processes,
+    socketPath: join(runDir, "sudo.sock"),
+    environment: config.imageEnvironment,
+    sandboxUser: account,
+    log,
+  });
+  const ports = new ListeningPorts(identity);
+  const exposed = new ExposedServices();
+  police.current = new MemoryPolice({
+    identity,
+    memoryBytes: config.memoryBytes,
+    maxTasks: config.maxTasks,
+    source: config.memorySource,
+    processes,
+    active: () => processes.running > 0,
+    relieve: () => repls.dropSpare(),
+    log,
+  });
+  const services = {
+    config,
+    version: AGENT_VERSION,
+    environment,
+    processes,
+    repls,
+    ports,
+    exposed,
+  };
+  const handlers: Handlers = {
+    ...fileHandlers(account.home, limits),
+    ...handleHandlers(account.home, limits),
+    ...processHandlers(services),
+    ...serviceHandlers(services),
+  };
+  const server = new AgentServer({
+    hostname: config.hostname,
+    port: config.port,
+    token: config.token,
+    maxMessageBytes: limits.messageBytes,
+    health: () => ({ ok: true, version: AGENT_VERSION, repl: repls.ready }),
+    serve: (socket, codec, mode) =>
+      new RpcConnection({ socket, codec, mode, handlers, limits, log }).run(),
+    log,
+  });
+  return {
+    port: server.port,
+    close() {
+      server.close();
+      police.current?.stop();
+      sudo.close();
+      repls.close();
+      for (const process of processes) process.kill("SIGKILL");
+    },
+  };
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

@@ -1,0 +1,120 @@
+import { Buffer } from "node:buffer";
+
+const AF_UNIX = 1;
+const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
+const SCM_RIGHTS = 1;
+const MSG_CMSG_CLOEXEC = 0x4000_0000;
+const F_DUPFD_CLOEXEC = 1030;
+/** First descriptor for copies: above everything that has a meaning. */
+const SAFE_FD = 100;
+
+const WAIT_SECONDS = 5;
+const TOKEN_BYTES = 64;
+const CONTROL_BYTES = 64;
+const CONTROL_HEADER_BYTES = 16;
+const MESSAGE_HEADER_BYTES = 56;
+
+const symbols = {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  listen: { parameters: ["i32", "i32"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  accept: { parameters: ["i32", "usize", "usize"], result: "i32", nonblocking: true },
+  recvmsg: { parameters: ["i32", "buffer", "i32"], result: "isize", nonblocking: true },
+  dup2: { parameters: ["i32", "i32"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "i64"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+} as const;
+
+/** A Unix socket that takes file descriptors, which Deno's own sockets cannot. */
+export class FdSocket {
+  readonly #library = Deno.dlopen("libc.so.6", symbols);
+  readonly #fd: number;
+
+  constructor(path: string) {
+    const libc = this.#library.symbols;
+    this.#fd = libc.socket(AF_UNIX, SOCK_STREAM_CLOEXEC, 0);
+    const name = Buffer.from(path);
+    const address = Buffer.alloc(2 + 108);
+    address.writeUInt16LE(AF_UNIX);
+    name.copy(address, 2);
+    if (this.#fd < 0 || libc.bind(this.#fd, address, 2 + name.length + 1) !== 0) {
+      throw new Error(`The socket ${path} could not be made`);
+    }
+    setTimeoutOption(libc.setsockopt, this.#fd);
+    libc.listen(this.#fd, 16);
+  }
+
+  /** The next descriptors that are sent here, and the word sent with them. Waits for seconds. */
+  async receive(): Promise<{ token: string; fds: number[] } | undefined> {
+    const libc = this.#library.symbols;
+    const connection = await libc.accept(this.#fd, 0n, 0n);
+    if (connection < 0) return undefined;
+    setTimeoutOption(libc.setsockopt, connection);
+    const data = Buffer.alloc(TOKEN_BYTES);
+    const control = Buffer.alloc(CONTROL_BYTES);
+    const vector = Buffer.alloc(16);
+    vector.writeBigUInt64LE(addressOf(data), 0);
+    vector.writeBigUInt64LE(BigInt(data.length), 8);
+    const header = Buffer.alloc(MESSAGE_HEADER_BYTES);
+    header.writeBigUInt64LE(addressOf(vector), 16);
+    header.writeBigUInt64LE(1n, 24);
+    header.writeBigUInt64LE(addressOf(control), 32);
+    header.writeBigUInt64LE(BigInt(control.length), 40);
+    const length = Number(await libc.recvmsg(connection, header, MSG_CMSG_CLOEXEC));
+    libc.close(connection);
+    if (length < 0) return undefined;
+    const token = data.subarray(0, length).toString();
+    const controlBytes = Number(header.readBigUInt64LE(40));
+    const isRights = controlBytes >= CONTROL_HEADER_BYTES &&
+      control.readInt32LE(8) === SOL_SOCKET && control.readInt32LE(12) === SCM_RIGHTS;
+    const fds: number[] = [];
+    const end = isRights ? Number(control.readBigUInt64LE(0)) : 0;
+    for (let at = CONTROL_HEADER_BYTES; at + 4 <= end; at += 4) fds.push(control.readInt32LE(at));
+    return { token, fds };
+  }
+
+  /** Does synchronous work while the descriptors stand for standard input, output and error. */
+  withStdio<T>(fds: number[], work: () => T): T {
+    const libc = this.#library.symbols;
+    const saved = fds.map((_, at) => libc.fcntl(at, F_DUPFD_CLOEXEC, BigInt(SAFE_FD)));
+    try {
+      fds.forEach((fd, at) => libc.dup2(fd, at));
+      return work();
+    } finally {
+      saved.forEach((fd, at) => {
+        libc.dup2(fd, at);
+        libc.close(fd);
+      });
+    }
+  }
+
+  closeFds(fds: number[]): void {
+    for (const fd of fds) this.#library.symbols.close(fd);
+  }
+
+  close(): void {
+    this.#library.symbols.close(this.#fd);
+  }
+}
+
+function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
+  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
+}
+
+function setTimeoutOption(
+  setsockopt: (
+    fd: number,
+    level: number,
+    name: number,
+    value: BufferSource,
+    length: number,
+  ) => number,
+  fd: number,
+): void {
+  const time = Buffer.alloc(16);
+  time.writeBigInt64LE(BigInt(WAIT_SECONDS), 0);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, time, time.length);
+}

@@ -1,0 +1,45 @@
+/** System calls that Deno has no function for. */
+export interface Libc {
+  /** For all threads of the process. */
+  setresuid(real: number, effective: number, saved: number): number;
+  setresgid(real: number, effective: number, saved: number): number;
+  setgroups(count: bigint, groups: Uint32Array<ArrayBuffer>): number;
+  /** For the calling thread alone. */
+  threadSetEffectiveUid(uid: number): number;
+  threadSetEffectiveGid(gid: number): number;
+  fcntl(fd: number, command: number, argument: number): number;
+}
+
+/** Stands for "leave as it is" in the set…id calls. */
+export const UNCHANGED = 0xffff_ffff;
+
+const NUMBERS = {
+  x86_64: { setresuid: 117n, setresgid: 119n },
+  aarch64: { setresuid: 147n, setresgid: 149n },
+} as const;
+
+const id = "u32" as const;
+const number = "i64" as const;
+
+/** The C library of this process. Deno runs on glibc only, so there is one name for it. */
+export function openLibc(): Libc {
+  const numbers = NUMBERS[Deno.build.arch as keyof typeof NUMBERS];
+  if (!numbers) throw new Error(`No system call numbers are known for ${Deno.build.arch}`);
+  const { symbols } = Deno.dlopen("libc.so.6", {
+    setresuid: { parameters: [id, id, id], result: "i32" },
+    setresgid: { parameters: [id, id, id], result: "i32" },
+    setgroups: { parameters: ["usize", "buffer"], result: "i32" },
+    fcntl: { parameters: ["i32", "i32", "i64"], result: "i32" },
+    syscall: { parameters: [number, number, number, number], result: number },
+  });
+  return {
+    setresuid: symbols.setresuid,
+    setresgid: symbols.setresgid,
+    setgroups: symbols.setgroups,
+    threadSetEffectiveUid: (uid) =>
+      Number(symbols.syscall(numbers.setresuid, -1n, BigInt(uid), -1n)),
+    threadSetEffectiveGid: (gid) =>
+      Number(symbols.syscall(numbers.setresgid, -1n, BigInt(gid), -1n)),
+    fcntl: (fd, command, argument) => symbols.fcntl(fd, command, BigInt(argument)),
+  };
+}

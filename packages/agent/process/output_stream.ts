@@ -1,0 +1,91 @@
+/** How long a stream stays open after its process ended while something else holds the pipe. */
+const DRAIN_GRACE_MS = 300;
+
+/**
+ * What a process writes, read only as fast as it is taken. When the process has ended but a child
+ * of it keeps the pipe open, the stream ends after a moment of silence; what still comes, and what
+ * comes after a reader gave up, is read and dropped, so that nobody blocks on it.
+ */
+export function outputStream(
+  source: ReadableStream<Uint8Array>,
+  exited: Promise<unknown>,
+): ReadableStream<Uint8Array> {
+  const reader = source.getReader({ mode: "byob" });
+  let ended = false;
+  /** Of the read that waits now: one hook, so that a long stream leaves no trail of reactions. */
+  let onExit: (() => void) | undefined;
+  const end = () => {
+    ended = true;
+    onExit?.();
+  };
+  exited.then(end, end);
+
+  function untilQuiet<T>(reading: Promise<T>): Promise<T | undefined> {
+    if (ended) return quiet(reading);
+    const { promise, resolve, reject } = Promise.withResolvers<T | undefined>();
+    onExit = () => resolve(quiet(reading));
+    reading.then(resolve, reject);
+    return promise;
+  }
+
+  async function drain(): Promise<void> {
+    let buffer = new Uint8Array(64 * 1024);
+    try {
+      while (true) {
+        const { value, done } = await reader.read(buffer);
+        if (done) return;
+        buffer = new Uint8Array(value.buffer);
+      }
+    } catch {
+      // The pipe is gone: nothing is left to drop.
+    }
+  }
+
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      const request = controller.byobRequest;
+      const view = request?.view
+        ? new Uint8Array(request.view.buffer, request.view.byteOffset, request.view.byteLength)
+        : new Uint8Array(64 * 1024);
+      const { byteOffset } = view;
+      const bufferBytes = view.buffer.byteLength;
+      const reading = reader.read(view);
+      const result = await untilQuiet(reading);
+      if (result === undefined || result.done) {
+        if (result === undefined) reading.then(drain, () => {});
+        controller.close();
+        // The buffer of the request went with the read; an empty view of an equal one answers it.
+        request?.respondWithNewView(new Uint8Array(new ArrayBuffer(bufferBytes), byteOffset, 0));
+      } else if (request) {
+        request.respondWithNewView(result.value);
+      } else {
+        controller.enqueue(result.value);
+      }
+    },
+    cancel() {
+      void drain();
+    },
+  }, { highWaterMark: 0 });
+}
+
+/** The read if it comes to an end within the grace, else undefined. */
+async function quiet<T>(reading: Promise<T>): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), DRAIN_GRACE_MS);
+  try {
+    return await Promise.race([reading, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Reads and drops everything, so that whoever writes never blocks. */
+export async function discard(source: ReadableStream<Uint8Array>): Promise<void> {
+  const reader = source.getReader();
+  try {
+    while (!(await reader.read()).done);
+  } catch {
+    // The pipe is gone.
+  }
+}

@@ -1,0 +1,112 @@
+import { fromWireError, PaddockError, SerializedValue, serializeValue } from "@paddock/protocol";
+import type { GuestProcess } from "../process/guest_process.ts";
+import type { Channel } from "./channel.ts";
+import type { FromRepl, ToRepl } from "./messages.ts";
+
+/** How long a REPL that was closed may take to end by itself. */
+const CLOSE_GRACE_MS = 250;
+
+interface Pending {
+  resolve(value: SerializedValue): void;
+  reject(error: unknown): void;
+}
+
+/** A REPL as the agent sees it: the process and the calls that wait for it. */
+export class ReplProcess {
+  readonly process: GuestProcess;
+  readonly #channel: Channel<FromRepl, ToRepl>;
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+  #closed = false;
+
+  constructor(
+    process: GuestProcess,
+    channel: Channel<FromRepl, ToRepl>,
+    messages: AsyncGenerator<FromRepl>,
+  ) {
+    this.process = process;
+    this.#channel = channel;
+    void this.#receive(messages);
+  }
+
+  get pid(): number {
+    return this.process.pid;
+  }
+
+  get alive(): boolean {
+    return !this.#closed && !this.process.exit;
+  }
+
+  /** What the process was started with gives way to what its user asked for. */
+  adopt(settings: { env: Record<string, string>; cwd: string; args: string[] }): void {
+    this.#channel.send({ type: "adopt", ...settings }).catch(() => {});
+  }
+
+  evaluate(code: string): Promise<SerializedValue> {
+    return this.#call((id) => ({ type: "evaluate", id, code }));
+  }
+
+  call(fn: string, args: unknown[]): Promise<SerializedValue> {
+    const { devalue } = serializeValue(args);
+    return this.#call((id) => ({ type: "call", id, fn, args: devalue }));
+  }
+
+  /** Asks the process to end and sees to it that it does. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#channel.close();
+    const timer = setTimeout(() => this.process.kill("SIGKILL"), CLOSE_GRACE_MS);
+    const done = () => clearTimeout(timer);
+    this.process.status.then(done, done);
+  }
+
+  #call(message: (id: number) => ToRepl): Promise<SerializedValue> {
+    if (!this.alive) return Promise.reject(this.#gone());
+    const id = ++this.#lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<SerializedValue>();
+    this.#pending.set(id, { resolve, reject });
+    this.#channel.send(message(id)).catch(() => this.#fail());
+    return promise;
+  }
+
+  async #receive(messages: AsyncGenerator<FromRepl>): Promise<void> {
+    try {
+      for await (const message of messages) {
+        if (message.type === "hello") continue;
+        const pending = this.#pending.get(message.id);
+        this.#pending.delete(message.id);
+        if (message.type === "value") pending?.resolve(new SerializedValue(message.value));
+        else pending?.reject(fromWireError(message.error));
+      }
+    } catch {
+      // What it sends makes no sense: it is ended below like one that stopped sending.
+    }
+    this.#channel.close();
+    if (this.#pending.size > 0) {
+      // How it ended is known in a moment, and is what the callers want to hear.
+      const timer = setTimeout(() => this.process.kill("SIGKILL"), CLOSE_GRACE_MS);
+      await this.process.status.catch(() => {});
+      clearTimeout(timer);
+    }
+    this.close();
+    this.#fail();
+  }
+
+  #fail(): void {
+    for (const { reject } of this.#pending.values()) reject(this.#gone());
+    this.#pending.clear();
+  }
+
+  #gone(): PaddockError {
+    const { exit } = this.process;
+    const how = !exit
+      ? "was closed"
+      : exit.oom
+      ? "was ended because the sandbox ran out of memory"
+      : exit.signal
+      ? `was ended by ${exit.signal}`
+      : `has exited with code ${exit.code}`;
+    return new PaddockError("REPL_CLOSED", { message: `The REPL ${how}.` });
+  }
+}

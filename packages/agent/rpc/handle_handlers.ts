@@ -1,0 +1,54 @@
+import { isAbsolute, join } from "node:path";
+import type { LimitValues } from "@paddock/protocol";
+import { completeFileInfo } from "../fs/file_info.ts";
+import type { Handlers } from "./handlers.ts";
+
+type HandleMethod =
+  | "open"
+  | "create"
+  | "fileClose"
+  | "fileLock"
+  | "fileUnlock"
+  | "fileRead"
+  | "fileWrite"
+  | "fileSeek"
+  | "fileStat"
+  | "fileSync"
+  | "fileSyncData"
+  | "fileTruncate"
+  | "fileUtime";
+
+/** Open files of the calling connection. */
+export function handleHandlers(home: string, limits: LimitValues): Pick<Handlers, HandleMethod> {
+  const at = (path: string) => isAbsolute(path) ? path : join(home, path);
+  return {
+    open: async ({ path, options }, { files }) => ({
+      fileHandleId: await files.open(() => Deno.open(at(path), options)),
+    }),
+    create: async ({ path }, { files }) => ({
+      fileHandleId: await files.open(() => Deno.create(at(path))),
+    }),
+    fileClose: ({ fileHandleId }, { files }) => files.close(fileHandleId),
+    fileLock: ({ fileHandleId, exclusive }, { files }) => files.get(fileHandleId).lock(exclusive),
+    fileUnlock: ({ fileHandleId }, { files }) => files.get(fileHandleId).unlock(),
+    fileRead: async ({ fileHandleId, length }, { files }) => {
+      const file = files.get(fileHandleId);
+      const buffer = new Uint8Array(Math.min(length, limits.fileReadBytes));
+      const read = await file.read(buffer);
+      return { data: read === null ? null : buffer.subarray(0, read) };
+    },
+    fileWrite: async ({ fileHandleId, data }, { files }) => ({
+      bytesWritten: await files.get(fileHandleId).write(data),
+    }),
+    fileSeek: async ({ fileHandleId, offset, whence }, { files }) => ({
+      position: await files.get(fileHandleId).seek(offset, whence),
+    }),
+    fileStat: async ({ fileHandleId }, { files }) =>
+      completeFileInfo(await files.get(fileHandleId).stat()),
+    fileSync: ({ fileHandleId }, { files }) => files.get(fileHandleId).sync(),
+    fileSyncData: ({ fileHandleId }, { files }) => files.get(fileHandleId).syncData(),
+    fileTruncate: ({ fileHandleId, len }, { files }) => files.get(fileHandleId).truncate(len),
+    fileUtime: ({ fileHandleId, atime, mtime }, { files }) =>
+      files.get(fileHandleId).utime(atime, mtime),
+  };
+}
