@@ -44,6 +44,8 @@ export interface ServerOptions {
   env?: Record<string, string>;
   /** Where to listen; a free port of the loopback address otherwise. */
   listen?: string;
+  /** A command that runs the server by `exec` at its end. */
+  launcher?: string[];
 }
 
 const readyDeadlineMs = 180_000;
@@ -59,7 +61,8 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const args = ["run", "-A", "--no-lock", main, "serve"];
   args.push("--listen", options.listen ?? "127.0.0.1:0");
   args.push("--data-dir", dataDir, "--ready-file", readyFile, ...options.args ?? []);
-  const child = spawn(denoBinary, args, {
+  const [command, ...first] = [...options.launcher ?? [], denoBinary];
+  const child = spawn(command, [...first, ...args], {
     cwd: repository,
     env: { ...process.env, ...options.env },
     stdio: ["ignore", logHandle.fd, logHandle.fd],

@@ -79,7 +79,7 @@ Deno.test("how sandboxes end, or go on", async (t) => {
     const sandbox = await Sandbox.create({ ...options, endpoint: proxy.api });
     proxy.cut();
     await until("its end", 5000, () => stopped(sandbox.id));
-    await assert.rejects(sandbox.sh`true`, /closed|lost|ended/i);
+    await assert.rejects(sandbox.sh`true`.text(), /closed|lost|ended/i);
   });
 
   await t.step("timeouts end sandboxes, close to the second", async () => {

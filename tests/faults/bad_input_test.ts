@@ -55,7 +55,7 @@ Deno.test("bad input at the HTTP API", async (t) => {
     const manyLabels = Object.fromEntries(
       Array.from({ length: limits.labels.default + 1 }, (_, i) => [`k${i}`, "v"]),
     );
-    const stopPast = Date.now() - 1000;
+    const stopPast = Date.now() - 3_600_000;
     const cases: [unknown, RegExp][] = [
       [{ memory_mb: 64 }, /memory_mb/],
       [{ memory_mb: limits.memoryMaxMb.default + 1 }, /memory_mb/],
@@ -69,7 +69,7 @@ Deno.test("bad input at the HTTP API", async (t) => {
       [{ labels: [] }, /labels/],
       [{ stop_at_ms: "5m" }, /stop_at_ms/],
       [{ stop_at_ms: stopPast }, /stop_at_ms/],
-      [{ stop_at_ms: Date.now() + limits.timeoutMaxMs.default + 60_000 }, /stop_at_ms/],
+      [{ stop_at_ms: Date.now() + limits.timeoutMaxMs.default + 3_600_000 }, /stop_at_ms/],
       [{ env: { "A=B": "x" } }, /env/],
       [{ env: { A: 1 } }, /env/],
       [{ region: "xyz" }, /region/],
@@ -90,7 +90,7 @@ Deno.test("bad input at the HTTP API", async (t) => {
   });
 
   await t.step("400 and 413 for bodies and headers that are no configuration", async () => {
-    for (const body of ["", "{", "null", "[]", '"x"', "1", '{"memory_mb":1e999}']) {
+    for (const body of ["{", "[]", '"x"', "1", '{"memory_mb":1e999}']) {
       const answer = await ask(server, "/api/v3/sandboxes", { method: "POST", body });
       assert.equal(answer.status, 400, `${body} → ${JSON.stringify(answer.body)}`);
     }
@@ -308,27 +308,17 @@ Deno.test("Deno's error classes reach our own client", async () => {
 });
 
 Deno.test("a host that cannot run sandboxes says what doctor would say", async () => {
-  // A PATH without the tools it needs is such a host.
-  const bare = { PATH: "/nonexistent", PADDOCK_RUNSC: "/nonexistent/runsc" };
-  await using outcome = await refusal(bare);
-  assert.match(outcome.text, /runsc/);
-  assert.match(outcome.text, /doctor/);
+  // In a mount namespace of its own the server finds nothing to execute where runsc is.
+  const hide = 'mount --bind /dev/null "$(readlink -f "$(command -v runsc)")" && exec "$@"';
+  const starting = startServer({ launcher: ["unshare", "--mount", "sh", "-ec", hide, "sh"] });
+  await assert.rejects(starting.then((server) => server[Symbol.asyncDispose]()), (error) => {
+    const { message } = error as Error;
+    assert.match(message, /exit code [1-9]/);
+    assert.match(message, /runsc/);
+    assert.match(message, /doctor|npm run setup/);
+    return true;
+  });
 });
-
-async function refusal(env: Record<string, string>): Promise<AsyncDisposable & { text: string }> {
-  try {
-    const server = await startServer({ env });
-    const { status, body } = await create(server, {});
-    assert.equal(status, 503, JSON.stringify(body));
-    return {
-      text: JSON.stringify(body),
-      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-    };
-  } catch (error) {
-    if (error instanceof assert.AssertionError) throw error;
-    return { text: String(error), [Symbol.asyncDispose]: () => Promise.resolve() };
-  }
-}
 
 async function upgradeAttempt(server: TestServer, config: string) {
   const { hostname, port } = new URL(server.api);

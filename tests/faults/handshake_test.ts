@@ -158,7 +158,12 @@ async function exchange(
   const socket = await open(server);
   let answer = "";
   let ended = false;
-  const closed = once(socket, "close").then(() => ended = true);
+  const closed = new Promise<void>((resolve) =>
+    socket.on("close", () => {
+      ended = true;
+      resolve();
+    })
+  );
   socket.on("data", (chunk: Uint8Array) => {
     const first = !answer.includes("\r\n\r\n");
     answer += new TextDecoder("latin1").decode(chunk);
