@@ -24,7 +24,7 @@ export interface RunTestFilesOptions {
 }
 
 const killAfterMs = 10_000;
-const keptOutput = 8_000;
+const keptOutput = 4_000;
 
 /**
  * Runs test files in one `deno test` process. Whatever ends that process (a crash, a hang that the

@@ -1,6 +1,6 @@
-import { access, readFile, realpath } from "node:fs/promises";
+import { access, lstat, readFile, rename, writeFile } from "node:fs/promises";
 import { constants } from "node:fs";
-import { basename, delimiter, join, resolve, sep } from "node:path";
+import { delimiter, join, resolve, sep } from "node:path";
 import { denoPath, root } from "./paths.mjs";
 import { runProgram } from "./run_program.mjs";
 import { SetupError } from "./setup_error.mjs";
@@ -10,7 +10,7 @@ const timeoutMs = 15 * 60_000;
 /** `npm ci` when what is installed is not what the lock file asks for. */
 export async function installNpmPackages({ progress, signal }) {
   if (await isInstalled()) {
-    await placeDeno({ signal });
+    await placeDeno();
     return false;
   }
   progress.update(0, "npm ci");
@@ -27,23 +27,24 @@ export async function installNpmPackages({ progress, signal }) {
   if (!await isInstalled()) {
     throw new SetupError(`npm ci ended well, but node_modules does not match package-lock.json`);
   }
-  await placeDeno({ signal });
+  await placeDeno();
   return true;
 }
 
+const denoLauncher = `#!/bin/sh
+exec "\${0%/*}/../@deno/linux-x64-glibc/deno" "$@"
+`;
+
 /**
- * Makes node_modules/.bin/deno the binary itself. Deno's own install script does so, but npm may
- * block install scripts, and the launcher that is left otherwise does not pass signals on.
+ * Makes node_modules/.bin/deno a launcher that becomes Deno. The npm package's own starts Deno as a
+ * child and passes no signals on, and its install script, which would replace it, may be blocked.
  */
-async function placeDeno({ signal }) {
-  const placed = await realpath(join(root, "node_modules/.bin/deno")).catch(() => "");
-  if (basename(placed) === "deno") return;
-  await runProgram(await findNode(), [join(root, "node_modules/deno/install.cjs")], {
-    cwd: root,
-    timeoutMs: 60_000,
-    signal,
-    what: "deno's install script",
-  });
+async function placeDeno() {
+  const path = join(root, "node_modules/.bin/deno");
+  const { size } = await lstat(path).catch(() => ({ size: 0 }));
+  if (size === denoLauncher.length) return;
+  await writeFile(`${path}.new`, denoLauncher, { mode: 0o755 });
+  await rename(`${path}.new`, path);
 }
 
 /** npm keeps a record of what it installed; it is compared with the lock file, entry by entry. */
