@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { $ZodError } from "zod/v4/core";
 import { type Notification, notificationMethods } from "./codec.ts";
 import type { JsonRpcNotification } from "./json_rpc.ts";
 import { isMethodName, type MethodName } from "./methods.ts";
@@ -48,7 +48,7 @@ export function worstIssue(issues: Issue[]): { field: string; message: string } 
 
 export function invalidParams(method: string, error: unknown): PaddockError {
   if (error instanceof PaddockError) return error;
-  if (!(error instanceof z.core.$ZodError)) {
+  if (!(error instanceof $ZodError)) {
     return new PaddockError("INVALID_PARAMS", {
       message: `${method}: the parameters could not be read.`,
       cause: error,

@@ -1,5 +1,5 @@
 import { parse, stringify } from "devalue";
-import { z } from "zod";
+import { decode, encode } from "zod/mini";
 import {
   badResult,
   decodeNotificationWith,
@@ -116,7 +116,7 @@ export const devalueCodec: Codec = {
   decodeParams<M extends MethodName>(method: M, params: unknown): MethodInput<M> {
     requireMethod(method);
     try {
-      return z.decode(devalueMethods[method].input, params ?? {}) as MethodInput<M>;
+      return decode(devalueMethods[method].input, params ?? {}) as MethodInput<M>;
     } catch (error) {
       throw invalidParams(method, error);
     }
@@ -125,7 +125,7 @@ export const devalueCodec: Codec = {
   encodeResult<M extends MethodName>(method: M, value: MethodOutput<M>): { ok: unknown } {
     if (value instanceof SerializedValue) return { ok: deserializeValue(value) };
     try {
-      return { ok: z.encode(devalueMethods[method].output, value) };
+      return { ok: encode(devalueMethods[method].output, value) };
     } catch (error) {
       throw badResult(method, error);
     }
@@ -135,7 +135,7 @@ export const devalueCodec: Codec = {
 
   encodeParams<M extends MethodName>(method: M, input: MethodInput<M>): unknown {
     try {
-      return z.encode(devalueMethods[method].input, input);
+      return encode(devalueMethods[method].input, input);
     } catch (error) {
       throw invalidParams(method, error);
     }
@@ -146,7 +146,7 @@ export const devalueCodec: Codec = {
     if (!split) throw unexpectedAnswer(method);
     if (split.kind === "error") throw isError(split.error) ? split.error : asError(split.error);
     try {
-      return z.decode(devalueMethods[method].output, split.value as never) as MethodOutput<M>;
+      return decode(devalueMethods[method].output, split.value as never) as MethodOutput<M>;
     } catch (error) {
       throw unexpectedAnswer(method, error);
     }

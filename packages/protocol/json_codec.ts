@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { decode, encode } from "zod/mini";
 import {
   badResult,
   decodeNotificationWith,
@@ -120,7 +120,7 @@ function createJsonCodec(form: ValueForm): Codec {
         raw = { ...raw, args: form.decodeArguments(raw.args) };
       }
       try {
-        return z.decode(jsonMethods[method].input, raw) as MethodInput<M>;
+        return decode(jsonMethods[method].input, raw) as MethodInput<M>;
       } catch (error) {
         throw invalidParams(method, error);
       }
@@ -129,7 +129,7 @@ function createJsonCodec(form: ValueForm): Codec {
     encodeResult<M extends MethodName>(method: M, value: MethodOutput<M>): { ok: unknown } {
       if (carriesValue(method)) return { ok: form.encodeOutput(value) };
       try {
-        return { ok: z.encode(jsonMethods[method].output, value) ?? null };
+        return { ok: encode(jsonMethods[method].output, value) ?? null };
       } catch (error) {
         throw badResult(method, error);
       }
@@ -139,7 +139,7 @@ function createJsonCodec(form: ValueForm): Codec {
 
     encodeParams<M extends MethodName>(method: M, input: MethodInput<M>): unknown {
       try {
-        const params = z.encode(jsonMethods[method].input, input) as Record<string, unknown>;
+        const params = encode(jsonMethods[method].input, input) as Record<string, unknown>;
         return method === "denoReplCall"
           ? { ...params, args: form.encodeArguments(params.args as unknown[]) }
           : params;
@@ -154,7 +154,7 @@ function createJsonCodec(form: ValueForm): Codec {
       if (split.kind === "error") throw fromWireError(split.error);
       if (carriesValue(method)) return form.decodeOutput(split.value) as MethodOutput<M>;
       try {
-        return z.decode(jsonMethods[method].output, split.value as never) as MethodOutput<M>;
+        return decode(jsonMethods[method].output, split.value as never) as MethodOutput<M>;
       } catch (error) {
         throw unexpectedAnswer(method, error);
       }

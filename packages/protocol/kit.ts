@@ -1,5 +1,10 @@
-import { z } from "zod";
+import * as z from "zod/mini";
+import en from "zod/v4/locales/en.js";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
+
+// A tenth of the full package's size: the agent of every sandbox holds this in memory. Messages are
+// not part of it, so English is put in here.
+z.config(en());
 
 /**
  * The building blocks that a method's schema is written with. There is one kit for each form that
@@ -7,7 +12,7 @@ import { decodeBase64, encodeBase64 } from "./base64.ts";
  * of a method, and all three have the same decoded type.
  */
 function integer(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
-  return z.int().min(minimum).max(maximum);
+  return z.int().check(z.minimum(minimum), z.maximum(maximum));
 }
 
 const plainKit = {
@@ -39,13 +44,13 @@ const plainKit = {
   json: z.record(z.string(), z.unknown()),
   oneOf: <const T extends readonly [string, ...string[]]>(names: T) => z.enum(names),
   whence: z.union([z.literal(0), z.literal(1), z.literal(2)]),
-  list: <T extends z.ZodType>(item: T) => z.array(item),
-  object: <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape),
-  either: <A extends z.ZodType, B extends z.ZodType>(a: A, b: B) => z.union([a, b]),
-  optional: <T extends z.ZodType>(schema: T) => z.optional(schema),
-  nullable: <T extends z.ZodType>(schema: T) => z.nullable(schema),
+  list: <T extends z.ZodMiniType>(item: T) => z.array(item),
+  object: <T extends z.core.$ZodShape>(shape: T) => z.strictObject(shape),
+  either: <A extends z.ZodMiniType, B extends z.ZodMiniType>(a: A, b: B) => z.union([a, b]),
+  optional: <T extends z.ZodMiniType>(schema: T) => z.optional(schema),
+  nullable: <T extends z.ZodMiniType>(schema: T) => z.nullable(schema),
   /** Fields that client 0.2 calls by another name: ours first. */
-  renamed: <T extends z.ZodType>(schema: T, _names: Record<string, string>) => schema,
+  renamed: <T extends z.ZodMiniType>(schema: T, _names: Record<string, string>) => schema,
 };
 
 export type Kit = typeof plainKit;
@@ -59,14 +64,14 @@ const wireDate = z.codec(z.string(), z.date(), {
 });
 
 /** Absent, undefined and null are one thing to the published clients' optional fields. */
-function wireOptional(schema: z.ZodType): z.ZodType {
+function wireOptional(schema: z.ZodMiniType): z.ZodMiniType {
   return z.codec(z.nullish(schema), z.any(), {
     decode: (value) => value ?? undefined,
     encode: (value) => value,
   });
 }
 
-function wireNullable(schema: z.ZodType): z.ZodType {
+function wireNullable(schema: z.ZodMiniType): z.ZodMiniType {
   return z.codec(z.nullish(schema), z.any(), {
     decode: (value) => value ?? null,
     encode: (value) => value ?? null,
@@ -91,7 +96,7 @@ export const jsonKit: Kit = {
   time: wireDate,
   offset: z.union([
     z.int(),
-    z.codec(z.string().regex(/^-?\d{1,20}$/), z.bigint(), {
+    z.codec(z.string().check(z.regex(/^-?\d{1,20}$/)), z.bigint(), {
       decode: (text) => BigInt(text),
       encode: (value) => value.toString(),
     }),
@@ -125,8 +130,8 @@ export const devalueKit: Kit = {
   }),
   optional: wireOptional,
   nullable: wireNullable,
-  renamed: (schema: z.ZodType, names: Record<string, string>) => {
-    const shape = { ...(schema as z.ZodObject).shape };
+  renamed: (schema: z.ZodMiniType, names: Record<string, string>) => {
+    const shape = { ...(schema as z.ZodMiniObject).shape };
     for (const [ours, theirs] of Object.entries(names)) {
       shape[theirs] = shape[ours];
       delete shape[ours];

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod/mini";
 import { fileMethods, handleMethods } from "./_file_methods.ts";
 import { processMethods, serviceMethods } from "./_process_methods.ts";
 import { decodedKit, devalueKit, jsonKit, type Kit } from "./kit.ts";
@@ -11,8 +11,8 @@ export type MethodInput<M extends MethodName> = z.output<ReturnType<Definitions[
 export type MethodOutput<M extends MethodName> = z.output<ReturnType<Definitions[M]>["output"]>;
 
 export interface MethodSchemas {
-  input: z.ZodType;
-  output: z.ZodType;
+  input: z.ZodMiniType;
+  output: z.ZodMiniType;
 }
 
 export const methodNames: readonly MethodName[] = Object.keys(definitions) as MethodName[];

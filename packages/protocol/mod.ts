@@ -59,6 +59,7 @@ export {
   type Health,
   healthSchema,
   parseExtendRequest,
+  sandboxIdSchema,
   sandboxListSchema,
   type SandboxMetadata,
   sandboxMetadataSchema,
@@ -78,13 +79,7 @@ export {
   type SandboxConfig,
   sandboxConfigSchema,
 } from "./sandbox_config.ts";
-export {
-  isSandboxId,
-  newSandboxId,
-  regionOfSandboxId,
-  SANDBOX_ID_PATTERN,
-  sandboxIdSchema,
-} from "./sandbox_id.ts";
+export { isSandboxId, newSandboxId, regionOfSandboxId, SANDBOX_ID_PATTERN } from "./sandbox_id.ts";
 export { StreamHub, type StreamHubOptions, type StreamLimits } from "./stream_hub.ts";
 export { parseTimeout, type Timeout } from "./timeout.ts";
 export { asError, fromWireError, isError, toWireError, type WireError } from "./wire_error.ts";

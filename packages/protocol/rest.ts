@@ -1,9 +1,14 @@
 import { z } from "zod";
 import { parseConfig } from "./sandbox_config.ts";
-import { sandboxIdSchema } from "./sandbox_id.ts";
+import { SANDBOX_ID_PATTERN } from "./sandbox_id.ts";
 import { PaddockError } from "./paddock_error.ts";
 import { parseTimeout } from "./timeout.ts";
 import { defaultLimits, type LimitValues } from "./limits.ts";
+
+export const sandboxIdSchema: z.ZodType<string> = z.string().regex(
+  SANDBOX_ID_PATTERN,
+  "must look like sbx_ams_ followed by twenty characters",
+);
 
 const isoTime = z.iso.datetime();
 

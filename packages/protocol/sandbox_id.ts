@@ -1,15 +1,8 @@
-import { z } from "zod";
-
 const ALPHABET = "0123456789abcdefghjkmnpqrstuvwxyz";
 const RANDOM_LENGTH = 20;
 
 /** Published clients check ids against this very pattern. */
 export const SANDBOX_ID_PATTERN = /^sbx_([a-z]{3})_[0-9a-hjkmnp-z]{20}$/;
-
-export const sandboxIdSchema: z.ZodType<string> = z.string().regex(
-  SANDBOX_ID_PATTERN,
-  "must look like sbx_ams_ followed by twenty characters",
-);
 
 /** A new id; it cannot be guessed. */
 export function newSandboxId(regionCode: string): string {
