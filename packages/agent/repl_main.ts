@@ -49,16 +49,43 @@ function installHelper(): void {
   Object.defineProperty(globalThis, HELPER, { value: Object.freeze(helper) });
 }
 
+/**
+ * Evaluated code that ends the process does so in the middle of the inspector's work, where Deno's
+ * own way out runs into it. The C library's does not look back.
+ */
+function exitAbruptly(): void {
+  const exit = (given?: number | string) => {
+    const code = Number(given ?? process.exitCode ?? 0) & 0xff;
+    try {
+      globalThis.dispatchEvent(new Event("unload"));
+    } finally {
+      Deno.dlopen("libc.so.6", { _exit: { parameters: ["i32"], result: "void" } }).symbols._exit(
+        code,
+      );
+    }
+    throw new Error("unreachable");
+  };
+  Object.defineProperty(Deno, "exit", { value: exit, configurable: true, writable: true });
+  Object.defineProperty(process, "reallyExit", { value: exit, configurable: true, writable: true });
+}
+
 /** Errors that nothing awaits are shown and survived, as in any console. */
 function surviveErrors(): void {
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();
-    console.error("Uncaught", event.error ?? event.message);
+    console.error("Uncaught", shown(event.error ?? event.message));
   });
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    console.error("Uncaught (in promise)", event.reason);
+    console.error("Uncaught (in promise)", shown(event.reason));
   });
+}
+
+function shown(thrown: unknown): unknown {
+  if (thrown instanceof Error && typeof thrown.stack === "string") {
+    thrown.stack = guestStack(thrown.stack);
+  }
+  return thrown;
 }
 
 function adopt({ env, cwd, args }: { env: Record<string, string>; cwd: string; args: string[] }) {
@@ -119,6 +146,7 @@ const socket = takeEnv(REPL_SOCKET_ENV);
 const token = takeEnv(REPL_TOKEN_ENV);
 installHelper();
 surviveErrors();
+exitAbruptly();
 const evaluator = await Evaluator.create();
 // The first evaluation makes the engine and the type stripper ready for those that count.
 encodedAsText(await evaluator.evaluate("const warm: number = 1; [warm]"));

@@ -6,9 +6,6 @@ const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x4000_0000;
-const F_DUPFD_CLOEXEC = 1030;
-/** First descriptor for copies: above everything that has a meaning. */
-const SAFE_FD = 100;
 
 const WAIT_SECONDS = 5;
 const TOKEN_BYTES = 64;
@@ -23,8 +20,6 @@ const symbols = {
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   accept: { parameters: ["i32", "usize", "usize"], result: "i32", nonblocking: true },
   recvmsg: { parameters: ["i32", "buffer", "i32"], result: "isize", nonblocking: true },
-  dup2: { parameters: ["i32", "i32"], result: "i32" },
-  fcntl: { parameters: ["i32", "i32", "i64"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
 } as const;
 
@@ -74,21 +69,6 @@ export class FdSocket {
     const end = isRights ? Number(control.readBigUInt64LE(0)) : 0;
     for (let at = CONTROL_HEADER_BYTES; at + 4 <= end; at += 4) fds.push(control.readInt32LE(at));
     return { token, fds };
-  }
-
-  /** Does synchronous work while the descriptors stand for standard input, output and error. */
-  withStdio<T>(fds: number[], work: () => T): T {
-    const libc = this.#library.symbols;
-    const saved = fds.map((_, at) => libc.fcntl(at, F_DUPFD_CLOEXEC, BigInt(SAFE_FD)));
-    try {
-      fds.forEach((fd, at) => libc.dup2(fd, at));
-      return work();
-    } finally {
-      saved.forEach((fd, at) => {
-        libc.dup2(fd, at);
-        libc.close(fd);
-      });
-    }
   }
 
   closeFds(fds: number[]): void {

@@ -1,6 +1,14 @@
 import type { MethodInput } from "@paddock/protocol";
 
 const MAX_REDIRECTS = 20;
+
+let localClient: Deno.HttpClient | undefined;
+
+/** Lets requests name the host they were meant for while they go to another. */
+function clientForAnyHost(): Deno.HttpClient {
+  return localClient ??= Deno.createHttpClient({ allowHost: true });
+}
+
 const BODILESS = new Set([101, 103, 204, 205, 304]);
 
 export interface FetchResult {
@@ -48,6 +56,7 @@ export async function fetchInGuest(
       headers,
       redirect: "manual",
       signal,
+      client: clientForAnyHost(),
       ...(outgoing ? { body: outgoing } : {}),
     });
     const location = response.headers.get("location");

@@ -1,6 +1,7 @@
 import type { Identity } from "../identity/identity.ts";
 import { listTasks } from "./proc.ts";
 import { discard, outputStream } from "./output_stream.ts";
+import { spawnWithFds } from "./spawn_with_fds.ts";
 
 export type ProcessKind = "command" | "deno" | "repl" | "root";
 export type OutOfMemory = "high-confidence" | "low-confidence" | null;
@@ -18,11 +19,22 @@ export interface SpawnOptions {
   args: string[];
   env: Record<string, string>;
   cwd: string;
-  stdin: "piped" | "null" | "inherit";
-  stdout: "piped" | "null" | "inherit";
-  stderr: "piped" | "null" | "inherit";
+  stdin: "piped" | "null";
+  stdout: "piped" | "null";
+  stderr: "piped" | "null";
+  /** Standard input, output and error, in place of the three above. */
+  fds?: [number, number, number];
   /** Whom the process runs as; the sandbox user when left out. */
   user?: { uid: number; gid: number };
+}
+
+/** What is needed of a child, whichever way it was started. */
+export interface SpawnedChild {
+  pid: number;
+  status: Promise<Deno.CommandStatus>;
+  stdin?: WritableStream<Uint8Array>;
+  stdout?: ReadableStream<Uint8Array>;
+  stderr?: ReadableStream<Uint8Array>;
 }
 
 /** A process of the guest, the leader of a session of its own. */
@@ -30,12 +42,12 @@ export class GuestProcess {
   readonly kind: ProcessKind;
   readonly pid: number;
   readonly status: Promise<ExitStatus>;
-  readonly #child: Deno.ChildProcess;
+  readonly #child: SpawnedChild;
   readonly #identity: Identity;
   #exit: ExitStatus | undefined;
   #outOfMemory: OutOfMemory = null;
 
-  private constructor(kind: ProcessKind, child: Deno.ChildProcess, identity: Identity) {
+  private constructor(kind: ProcessKind, child: SpawnedChild, identity: Identity) {
     this.kind = kind;
     this.pid = child.pid;
     this.#child = child;
@@ -49,18 +61,24 @@ export class GuestProcess {
   /** Throws Deno's error classes: NotFound for the command or the directory, PermissionDenied, … */
   static spawn(identity: Identity, options: SpawnOptions): GuestProcess {
     const { uid, gid } = options.user ?? identity.account;
-    const command = new Deno.Command(options.command, {
-      args: options.args,
-      cwd: options.cwd,
-      env: options.env,
+    const user = identity.canBeRoot ? { uid, gid } : {};
+    const { fds, command, ...rest } = options;
+    if (fds) {
+      const child = identity.asRoot(() => spawnWithFds(options, fds, user));
+      return new GuestProcess(options.kind, child, identity);
+    }
+    const prepared = new Deno.Command(command, {
+      args: rest.args,
+      cwd: rest.cwd,
+      env: rest.env,
       clearEnv: true,
-      stdin: options.stdin,
-      stdout: options.stdout,
-      stderr: options.stderr,
+      stdin: rest.stdin,
+      stdout: rest.stdout,
+      stderr: rest.stderr,
       detached: true,
-      ...(identity.canBeRoot ? { uid, gid } : {}),
+      ...user,
     });
-    const child = identity.asRoot(() => command.spawn());
+    const child = identity.asRoot(() => prepared.spawn());
     return new GuestProcess(options.kind, child, identity);
   }
 
@@ -70,11 +88,11 @@ export class GuestProcess {
 
   /** Takes standard output or error. Each can be taken once. */
   output(name: "stdout" | "stderr"): ReadableStream<Uint8Array> {
-    return outputStream(this.#child[name], this.status);
+    return outputStream(this.#child[name]!, this.status);
   }
 
   discardOutput(name: "stdout" | "stderr"): void {
-    void discard(this.#child[name]);
+    void discard(this.#child[name]!);
   }
 
   /** Feeds standard input until the stream ends or the process no longer reads. */
@@ -82,11 +100,11 @@ export class GuestProcess {
     const aborter = new AbortController();
     const stop = () => aborter.abort(new Error("The process has ended"));
     this.status.then(stop, stop);
-    input.pipeTo(this.#child.stdin, { signal: aborter.signal }).catch(() => {});
+    input.pipeTo(this.#child.stdin!, { signal: aborter.signal }).catch(() => {});
   }
 
   closeInput(): void {
-    this.#child.stdin.close().catch(() => {});
+    this.#child.stdin!.close().catch(() => {});
   }
 
   /**

@@ -70,18 +70,33 @@ export function fileHandlers(home: string, limits: LimitValues): Pick<Handlers, 
       }
       return entries;
     },
-    remove: ({ path, options }) => Deno.remove(at(path), options),
-    mkdir: ({ path, options }) => Deno.mkdir(at(path), options),
-    rename: ({ oldPath, newPath }) => Deno.rename(at(oldPath), at(newPath)),
+    remove: async ({ path, options }) => {
+      await Deno.remove(at(path), options);
+    },
+    mkdir: async ({ path, options }) => {
+      await Deno.mkdir(at(path), options);
+    },
+    rename: async ({ oldPath, newPath }) => {
+      await Deno.rename(at(oldPath), at(newPath));
+    },
     stat: async ({ path }) => completeFileInfo(await Deno.stat(at(path))),
     lstat: async ({ path }) => completeFileInfo(await Deno.lstat(at(path))),
-    chmod: ({ path, mode }) => Deno.chmod(at(path), mode),
-    chown: ({ path, uid, gid }) => Deno.chown(at(path), uid, gid),
-    copyFile: ({ fromPath, toPath }) => Deno.copyFile(at(fromPath), at(toPath)),
-    link: ({ target, path }) => Deno.link(at(target), at(path)),
+    chmod: async ({ path, mode }) => {
+      await Deno.chmod(at(path), mode);
+    },
+    chown: async ({ path, uid, gid }) => {
+      await Deno.chown(at(path), uid, gid);
+    },
+    copyFile: async ({ fromPath, toPath }) => {
+      await Deno.copyFile(at(fromPath), at(toPath));
+    },
+    link: async ({ target, path }) => {
+      await Deno.link(at(target), at(path));
+    },
     // What a symbolic link says is kept as it was given.
-    symlink: ({ target, path, options }) =>
-      Deno.symlink(target, at(path), options?.type && { type: options.type }),
+    symlink: async ({ target, path, options }) => {
+      await Deno.symlink(target, at(path), options?.type && { type: options.type });
+    },
     readLink: ({ path }) => Deno.readLink(at(path)),
     realPath: ({ path }) => Deno.realPath(at(path)),
     makeTempDir: ({ options }) =>
@@ -91,9 +106,13 @@ export function fileHandlers(home: string, limits: LimitValues): Pick<Handlers, 
         ...options,
         dir: options?.dir === undefined ? "/tmp" : at(options.dir),
       }),
-    truncate: ({ name, length }) => Deno.truncate(at(name), length),
+    truncate: async ({ name, length }) => {
+      await Deno.truncate(at(name), length);
+    },
     umask: ({ mask }) => Deno.umask(mask),
-    utime: ({ path, atime, mtime }) => Deno.utime(at(path), atime, mtime),
+    utime: async ({ path, atime, mtime }) => {
+      await Deno.utime(at(path), atime, mtime);
+    },
     walk: async ({ path, ...options }, call) => {
       await Deno.stat(at(path));
       return { streamId: call.send(entryStream(walk(path, at(path), options))) };

@@ -28,9 +28,15 @@ export function handleHandlers(home: string, limits: LimitValues): Pick<Handlers
     create: async ({ path }, { files }) => ({
       fileHandleId: await files.open(() => Deno.create(at(path))),
     }),
-    fileClose: ({ fileHandleId }, { files }) => files.close(fileHandleId),
-    fileLock: ({ fileHandleId, exclusive }, { files }) => files.get(fileHandleId).lock(exclusive),
-    fileUnlock: ({ fileHandleId }, { files }) => files.get(fileHandleId).unlock(),
+    fileClose: async ({ fileHandleId }, { files }) => {
+      await files.close(fileHandleId);
+    },
+    fileLock: async ({ fileHandleId, exclusive }, { files }) => {
+      await files.get(fileHandleId).lock(exclusive);
+    },
+    fileUnlock: async ({ fileHandleId }, { files }) => {
+      await files.get(fileHandleId).unlock();
+    },
     fileRead: async ({ fileHandleId, length }, { files }) => {
       const file = files.get(fileHandleId);
       const buffer = new Uint8Array(Math.min(length, limits.fileReadBytes));
@@ -45,10 +51,17 @@ export function handleHandlers(home: string, limits: LimitValues): Pick<Handlers
     }),
     fileStat: async ({ fileHandleId }, { files }) =>
       completeFileInfo(await files.get(fileHandleId).stat()),
-    fileSync: ({ fileHandleId }, { files }) => files.get(fileHandleId).sync(),
-    fileSyncData: ({ fileHandleId }, { files }) => files.get(fileHandleId).syncData(),
-    fileTruncate: ({ fileHandleId, len }, { files }) => files.get(fileHandleId).truncate(len),
-    fileUtime: ({ fileHandleId, atime, mtime }, { files }) =>
-      files.get(fileHandleId).utime(atime, mtime),
+    fileSync: async ({ fileHandleId }, { files }) => {
+      await files.get(fileHandleId).sync();
+    },
+    fileSyncData: async ({ fileHandleId }, { files }) => {
+      await files.get(fileHandleId).syncData();
+    },
+    fileTruncate: async ({ fileHandleId, len }, { files }) => {
+      await files.get(fileHandleId).truncate(len);
+    },
+    fileUtime: async ({ fileHandleId, atime, mtime }, { files }) => {
+      await files.get(fileHandleId).utime(atime, mtime);
+    },
   };
 }

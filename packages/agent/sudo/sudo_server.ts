@@ -117,15 +117,15 @@ export class SudoServer {
       const target = findAccount(request.user);
       if (!target) throw new Error(`unknown user ${request.user}`);
       const command = sudoCommand(request, target, sandboxUser, environment);
-      const process = this.#fdSocket.withStdio(fds, () =>
-        GuestProcess.spawn(identity, {
-          kind: "root",
-          ...command,
-          stdin: "inherit",
-          stdout: "inherit",
-          stderr: "inherit",
-          user: target,
-        }));
+      const process = GuestProcess.spawn(identity, {
+        kind: "root",
+        ...command,
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+        fds: fds as [number, number, number],
+        user: target,
+      });
       processes.add(process);
       return process;
     } catch (error) {
