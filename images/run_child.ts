@@ -37,8 +37,10 @@ export async function runChild(argv: string[], options: RunChildOptions): Promis
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    signal,
   }).spawn();
+  // `unshare` ignores gentler signals while it waits; the namespace takes everything in it along.
+  const kill = () => child.kill("SIGKILL");
+  signal.addEventListener("abort", kill, { once: true });
   const tail: string[] = [];
   const take = async (stream: ReadableStream<Uint8Array>) => {
     let rest = "";
@@ -56,7 +58,9 @@ export async function runChild(argv: string[], options: RunChildOptions): Promis
     }
     flush(rest);
   };
+  // The pipes end when the last descendant has: nothing writes into the tree any more.
   const [status] = await Promise.all([child.status, take(child.stdout), take(child.stderr)]);
+  signal.removeEventListener("abort", kill);
   if (options.signal?.aborted) throw options.signal.reason;
   if (deadline.aborted) {
     throw new ImageBuildError(`${argv[0]} did not end within ${options.timeoutMs / 1000} s`, {
