@@ -2,7 +2,7 @@
 // Runs the `paddock` command: plain Node that finds the Deno binary npm installed and hands over
 // to packages/cli/main.ts. Nothing but Node's own modules is imported, so it starts at once.
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, realpathSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,6 +34,17 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGU
   }
 }
 
+// npx and npm scripts put a shell between themselves and this process, and a signal sent to npx
+// ends that shell without reaching us: its end is the signal.
+if (startedByNpm()) {
+  const shell = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(watch);
+    child.kill("SIGTERM");
+  }, 50);
+}
+
 child.on("error", (error) => {
   process.stderr.write(`paddock: cannot start ${deno}: ${error.message}\n`);
   process.exit(1);
@@ -41,6 +52,16 @@ child.on("error", (error) => {
 child.on("exit", (code, signal) => {
   process.exit(signal === null ? code : 128 + (constants.signals[signal] ?? 0));
 });
+
+/** The variable is inherited by everything npm runs, so the parent must be npm's own shell. */
+function startedByNpm() {
+  if (!process.env.npm_command) return false;
+  try {
+    return /^(?:\/bin\/)?sh\0-c\0/.test(readFileSync(`/proc/${process.ppid}/cmdline`, "utf8"));
+  } catch {
+    return false;
+  }
+}
 
 /** The binary packages are looked at first: `npm ci --ignore-scripts` leaves only those in place. */
 function findDeno() {

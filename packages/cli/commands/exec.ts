@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import process from "node:process";
 import { Readable } from "node:stream";
 import { Sandbox } from "@paddock/sandbox";
-import { CliError } from "../cli_error.ts";
+import { CliError, usageError } from "../cli_error.ts";
 import { clientOptions } from "../connection.ts";
 import { exitCodes } from "../exit_codes.ts";
 import { describeError } from "../report_error.ts";
@@ -24,6 +24,7 @@ export async function execCommand(
   try {
     process.exitCode = await execute(id, words, options);
   } catch (error) {
+    if (error instanceof CliError) throw error;
     const { message, hint, ...fields } = describeError(error);
     const exitCode = exitCodeOfFailure(error);
     throw Object.assign(new CliError(message, { hint, exitCode, cause: error }), fields, {
@@ -33,7 +34,10 @@ export async function execCommand(
 }
 
 async function execute(id: string, words: string[], options: ExecOptions): Promise<number> {
-  const [command, ...args] = options.sudo ? ["sudo", ...words] : words;
+  // Options after the id are the command's own, so the parser hands the separator on as well.
+  const line = words[0] === "--" ? words.slice(1) : words;
+  if (line.length === 0) throw usageError("no command given", `paddock exec ${id} -- ls`);
+  const [command, ...args] = options.sudo ? ["sudo", ...line] : line;
   const sandbox = await Sandbox.connect(id, clientOptions(options));
   try {
     const child = await sandbox.spawn(command, {
