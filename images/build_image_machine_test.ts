@@ -24,9 +24,13 @@ async function temporaryDataDir(): Promise<AsyncDisposable & { path: string }> {
 }
 
 async function inGuest(image: GuestImage, ...command: string[]): Promise<string> {
-  // The mount is in a namespace of the child's own; some programs want /proc.
-  const script =
-    'mount -t proc proc "$0/proc" && exec chroot --userspec=1000:1000 --groups=1000 "$0" "$@"';
+  // The image itself is never written to. The mounts are in a namespace of the child's own.
+  const script = `set -e
+    mount -t tmpfs tmpfs /mnt
+    mkdir /mnt/upper /mnt/work /mnt/root
+    mount -t overlay -o "lowerdir=$0,upperdir=/mnt/upper,workdir=/mnt/work" overlay /mnt/root
+    mount -t proc proc /mnt/root/proc
+    exec chroot --userspec=1000:1000 --groups=1000 /mnt/root "$@"`;
   const run = ["sh", "-c", script, image.rootfs, ...command];
   const env = { PATH: "/usr/local/bin:/usr/sbin:/usr/bin:/bin", HOME: "/home/sandbox" };
   return (await runChild(run, { timeoutMs: 60_000, env })).join("\n");
