@@ -1,0 +1,134 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import WebSocket from "ws";
+
+const namespace = "paddock-bench";
+const guestAddress = "10.222.0.2";
+const gateway = "10.222.0.1";
+
+interface BundleConfig {
+  process: { env: string[] };
+  linux: { namespaces: { type: string; path?: string }[] };
+}
+
+/**
+ * The floor of a cold start: `runsc run` of the same bundle (same image, agent, first process and
+ * runsc flags) with nothing of the engine around it: no record, no cgroup, no disk, no packet filter.
+ * The network namespace is made beforehand and not counted.
+ */
+export async function rawRunsc(sandboxDir: string, rootfs: string): Promise<
+  { coldStartMs(): Promise<number> } & AsyncDisposable
+> {
+  await using made = new AsyncDisposableStack();
+  const dir = await mkdtemp(join(tmpdir(), "paddock-bench-raw-"));
+  made.defer(() => rm(dir, { recursive: true, force: true }));
+  for (const name of ["config.json", "hosts", "resolv.conf", "hostname", "meminfo"]) {
+    await cp(join(sandboxDir, name), join(dir, name)).catch(() => {});
+  }
+  await mkdir(join(dir, "root"));
+  const text = (await readFile(join(dir, "config.json"), "utf8")).replaceAll(sandboxDir, dir);
+  const config = JSON.parse(text) as BundleConfig;
+  for (const item of config.linux.namespaces) {
+    if (item.type === "network") item.path = `/run/netns/${namespace}`;
+  }
+  await writeFile(join(dir, "config.json"), JSON.stringify(config));
+  const environment = new Map(
+    config.process.env.map((line) => line.split(/=(.*)/s) as [string, string]),
+  );
+  const agent = `${guestAddress}:${environment.get("PADDOCK_AGENT_PORT")}`;
+  const token = environment.get("PADDOCK_AGENT_TOKEN")!;
+
+  await command("ip", ["netns", "add", namespace]);
+  made.defer(() => command("ip", ["netns", "delete", namespace]));
+  await command(
+    "ip",
+    "link add pdbench type veth peer name eth0 netns".split(" ").concat(namespace),
+  );
+  await command("ip", ["addr", "add", `${gateway}/30`, "dev", "pdbench"]);
+  await command("ip", ["link", "set", "pdbench", "up"]);
+
+  const release = made.move();
+  let run = 0;
+  return {
+    async coldStartMs() {
+      // runsc takes the address off the link; every run starts from a fresh one.
+      const inside = ["-n", namespace];
+      await command("ip", [...inside, "addr", "flush", "dev", "eth0"]);
+      await command("ip", [...inside, "addr", "add", `${guestAddress}/30`, "dev", "eth0"]);
+      await command("ip", [...inside, "link", "set", "lo", "up"]);
+      await command("ip", [...inside, "link", "set", "eth0", "up"]);
+      await command("ip", [...inside, "route", "add", "default", "via", gateway]);
+      const disk = join(dir, `disk-${run++}`);
+      const state = join(dir, "state");
+      await mkdir(disk);
+      const start = performance.now();
+      const machine = spawn("nsenter", [
+        ...[`--net=/run/netns/${namespace}`, "--", "unshare", "--mount", "--pid", "--fork"],
+        ...["--kill-child", "--mount-proc", "sh", "-c"],
+        `mount --bind ${rootfs} ${dir}/root && mount -t tmpfs none /proc/sys/net/core && exec "$@"`,
+        ...["raw", "runsc", "--root", state, "--platform=ptrace", "--ignore-cgroups"],
+        ...["--net-disconnect-ok", `--overlay2=root:dir=${disk}`, "run", "--bundle", dir],
+        `raw-${process.pid}-${String(run).padStart(4, "0")}`,
+      ], { stdio: ["ignore", "ignore", "inherit"] });
+      const exited = once(machine, "exit");
+      try {
+        await firstAnswer(agent, token, 30_000);
+        return performance.now() - start;
+      } finally {
+        machine.kill("SIGKILL");
+        await exited;
+        await rm(state, { recursive: true, force: true });
+        await rm(disk, { recursive: true, force: true });
+      }
+    },
+    [Symbol.asyncDispose]: () => release.disposeAsync(),
+  };
+}
+
+/** Connects as soon as somebody listens, opens a REPL and waits for one evaluation. */
+async function firstAnswer(agent: string, token: string, deadlineMs: number): Promise<void> {
+  const deadline = performance.now() + deadlineMs;
+  while (performance.now() < deadline) {
+    const socket = new WebSocket(`ws://${agent}/rpc`, [], {
+      headers: { authorization: `Bearer ${token}`, "x-paddock-encoding": "v3" },
+      handshakeTimeout: 1000,
+    });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once("open", () => resolve());
+        socket.once("error", reject);
+      });
+      const call = (id: number, method: string, params: unknown) =>
+        new Promise<{ ok: unknown }>((resolve, reject) => {
+          socket.on("message", (data) => {
+            const message = JSON.parse(String(data));
+            if (message.id !== id) return;
+            if (message.result?.ok === undefined) reject(new Error(String(data)));
+            else resolve(message.result);
+          });
+          socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+        });
+      const repl = await call(1, "spawnDenoRepl", { stdout: "null", stderr: "null" });
+      const { pid } = repl.ok as { pid: number };
+      const answer = await call(2, "denoReplEval", { pid, code: "1 + 1" });
+      if (answer.ok !== 2) throw new Error(`answered ${JSON.stringify(answer)}`);
+      return;
+    } catch (error) {
+      if (!/ECONNREFUSED|timed out|EHOSTUNREACH|ECONNRESET/.test(String(error))) throw error;
+      await new Promise((r) => setTimeout(r, 5));
+    } finally {
+      socket.terminate();
+    }
+  }
+  throw new Error(`no answer from the raw machine in ${deadlineMs} ms`);
+}
+
+async function command(program: string, args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args, stdout: "null" }).output();
+  if (!success) {
+    throw new Error(`${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr).trim()}`);
+  }
+}
