@@ -15,7 +15,7 @@ import { listSandboxes } from "./operations/list_sandboxes.ts";
 import { oneSandbox } from "./operations/one_sandbox.ts";
 import { service } from "./operations/service.ts";
 import { regionOfHost } from "./region_of_host.ts";
-import { socketRouteOf } from "./socket_routes.ts";
+import { isSocketPath } from "./socket_routes.ts";
 
 const operations: readonly Operation[] = [
   ...service,
@@ -116,6 +116,7 @@ async function readJson(request: Request): Promise<unknown> {
 }
 
 function nothingAt(method: string, path: string): PaddockError {
+  if (isSocketPath(path)) return new PaddockError("UPGRADE_REQUIRED");
   const allowed = operations.filter((operation) => matches(operation.path, path))
     .map((operation) => operation.method.toUpperCase());
   if (allowed.length > 0) {
@@ -128,12 +129,7 @@ function nothingAt(method: string, path: string): PaddockError {
       message: "This Paddock runs sandboxes; it has no apps, volumes, snapshots or deployments.",
     });
   }
-  try {
-    socketRouteOf(path);
-    return new PaddockError("UPGRADE_REQUIRED");
-  } catch {
-    return new PaddockError("ROUTE_NOT_FOUND");
-  }
+  return new PaddockError("ROUTE_NOT_FOUND");
 }
 
 function matches(pattern: string, path: string): boolean {

@@ -18,14 +18,20 @@ export type SocketRoute =
 
 /** The addresses that speak WebSocket. */
 export function socketRouteOf(target: string): SocketRoute {
-  const path = target.split("?", 1)[0];
+  const route = match(target.split("?", 1)[0]);
+  if (route) return route;
+  throw new PaddockError("ROUTE_NOT_FOUND", { message: "There is no WebSocket at this address." });
+}
+
+export function isSocketPath(path: string): boolean {
+  return match(path) !== undefined;
+}
+
+function match(path: string): SocketRoute | undefined {
   if (path === "/api/v3/sandboxes/create") return { kind: "create", encoding: "v3" };
   if (path === "/api/v2/sandbox/ws") return { kind: "by-header", encoding: "v2" };
   const id = /^\/api\/v3\/sandbox\/([\w-]{1,64})\/connect$/.exec(path)?.[1];
-  if (id !== undefined) return { kind: "connect", encoding: "v3", id };
-  throw new PaddockError("ROUTE_NOT_FOUND", {
-    message: "There is no WebSocket at this address.",
-  });
+  return id === undefined ? undefined : { kind: "connect", encoding: "v3", id };
 }
 
 /** A sandbox and what the connection owes it. */

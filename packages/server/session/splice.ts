@@ -140,6 +140,8 @@ export class Splice {
   }
 
   #agentLeft(): void {
+    // Nothing comes any more for a client that has finished.
+    if (this.#endedBy === "client") this.#options.client.end();
     if (this.#endedBy !== undefined) return;
     if (this.#boundary.closeSeen) {
       this.#endedBy = "agent";
