@@ -198,6 +198,7 @@ export class StreamHub {
     if (this.#receiving.has(id) || this.#unclaimed.has(id)) {
       throw new PaddockError("STREAM_NOT_FOUND", { message: `Stream ${id} was started before.` });
     }
+    if (this.#live.size >= this.#limits.streamsPerConnection) this.#dropForgotten();
     if (this.#live.size >= this.#limits.streamsPerConnection) {
       const error = new PaddockError("TOO_MANY_STREAMS", {
         message: `The connection has ${this.#live.size} streams, the most it may have.`,
@@ -353,6 +354,16 @@ export class StreamHub {
       );
     }
     if (this.#pausedAt !== undefined) this.#armStallTimer(Math.max(next, 1));
+  }
+
+  /** Streams whose call was refused, or never came: nobody will ask for them any more. */
+  #dropForgotten(): void {
+    const { streamStallMs } = this.#limits;
+    for (const stream of [...this.#unclaimed.values()]) {
+      if (Date.now() - stream.lastTakenAt >= streamStallMs) {
+        this.#discard(stream, new PaddockError("STREAM_STALLED"));
+      }
+    }
   }
 
   #sendCancel(id: number, reason: unknown): void {

@@ -268,6 +268,19 @@ for (const [name, mode, codec] of modes) {
   });
 }
 
+Deno.test("streams that nobody ever asked for make room for new ones", async () => {
+  const { a, b, protocolErrors } = connect("credit", richCodec, {
+    limits: { streamsPerConnection: 3, streamStallMs: 20 },
+  });
+  for (let i = 0; i < 3; i++) a.openOutbound(source(1, 10).readable);
+  await until(() => b.openStreams.inbound === 3);
+  await new Promise((resolve) => setTimeout(resolve, 25));
+  const id = a.openOutbound(source(1, 10).readable);
+  await until(() => b.openStreams.inbound === 1);
+  assert.equal((await readAll(b.acceptInbound(id))).length, 10);
+  assert.deepEqual(protocolErrors, []);
+});
+
 Deno.test("credit: a slow reader holds the sender to its window", async () => {
   const window = 64 * 1024;
   const chunk = 8 * 1024;
