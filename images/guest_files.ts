@@ -14,24 +14,12 @@ export async function readGuestFiles(): Promise<GuestFile[]> {
   // Imported here, because the bundler is slow to load and a caller with files of its own needs none.
   const { bundleAgent } = await import("../packages/agent/bundle.ts");
   const { agent, repl } = await bundleAgent();
-  const sudo = await readIfPresent(join(repositoryRoot, "packages/agent/guest/sudo"));
+  const sudo = await Deno.readFile(join(repositoryRoot, "packages/agent/guest/sudo"));
   return [
     { path: "/opt/paddock/agent.js", content: agent, mode: 0o644 },
     { path: "/opt/paddock/repl.js", content: repl, mode: 0o644 },
-    { path: "/usr/bin/sudo", content: sudo ?? noSudo, mode: 0o755 },
+    { path: "/usr/bin/sudo", content: sudo, mode: 0o755 },
   ];
-}
-
-const noSudo = new TextEncoder().encode(
-  "#!/bin/sh\necho 'sudo: not in this image yet' >&2\nexit 1\n",
-);
-
-async function readIfPresent(path: string): Promise<Uint8Array | undefined> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 /** Writes files into a tree whose other files are hard links: always a new inode. */

@@ -11,9 +11,6 @@ export async function buildSdk({ progress, signal }) {
   const hash = await hashInputs(inputs);
   const present = await access(join(root, "packages/sdk/dist")).then(() => true, () => false);
   if (present && await isStamped("sdk", hash)) return false;
-  if (!await access(join(root, "packages/sdk/build.ts")).then(() => true, () => false)) {
-    return false;
-  }
   progress.update(0, "bundling");
   await runProgram(denoPath, ["run", "-A", "packages/sdk/build.ts"], {
     cwd: root,
