@@ -91,6 +91,7 @@ export interface Machine {
 }
 
 export interface MachineExit {
+  /** `guest_exited`: its first process returned; `crashed`: it or the machine was killed. */
   reason: "stopped" | "guest_exited" | "out_of_memory" | "crashed";
   code?: number;
   signal?: string;

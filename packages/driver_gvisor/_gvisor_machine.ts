@@ -10,8 +10,11 @@ import type { ConsoleLog } from "./_console_log.ts";
 const KILL_DEADLINE_MS = 10_000;
 const EXIT_DEADLINE_MS = 5_000;
 
-/** Exit status of runsc for failures of its own, the sentry's death among them. */
-const RUNSC_FAILED = 128;
+/**
+ * From here on an exit status is a failure of runsc itself (128) or a death by signal. Whether that
+ * hit the sentry or the guest's first process runsc does not tell apart; both are a crash.
+ */
+const CRASH_CODES_FROM = 128;
 
 const DETAIL_CHARACTERS = 4_000;
 
@@ -52,7 +55,7 @@ export class GvisorMachine implements Machine {
     if (this.#stopRequested) return { reason: "stopped", ...exit };
     const detail = this.console().slice(-DETAIL_CHARACTERS);
     if (this.#parts.cgroup.oomKills() > 0) return { reason: "out_of_memory", ...exit, detail };
-    const crashed = signal !== null || code === RUNSC_FAILED;
+    const crashed = signal !== null || code >= CRASH_CODES_FROM;
     return { reason: crashed ? "crashed" : "guest_exited", ...exit, detail };
   }
 

@@ -8,7 +8,7 @@ export interface AgentAddress {
 }
 
 const FIRST_WAIT_MS = 5;
-const LONGEST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 15;
 /** While a machine's network comes up, packets get lost: a new attempt is quicker than waiting. */
 const FIRST_ATTEMPT_MS = 60;
 const LONGEST_ATTEMPT_MS = 2_000;
@@ -25,7 +25,7 @@ export async function waitForAgent(agent: AgentAddress, signal: AbortSignal): Pr
     if (answer === "silent") attempt = Math.min(attempt * 1.5, LONGEST_ATTEMPT_MS);
     else {
       await sleep(wait, signal);
-      wait = Math.min(wait * 1.2, LONGEST_WAIT_MS);
+      wait = Math.min(wait * 1.1, LONGEST_WAIT_MS);
     }
   }
 }
