@@ -8,7 +8,7 @@ export function clientOptions({ endpoint, token }: ConnectionOptions): Connectio
 }
 
 export interface Api {
-  get<T>(path: string, query?: Record<string, string>): Promise<T>;
+  text(path: string): Promise<string>;
   patch<T>(path: string, body: unknown): Promise<T>;
   delete(path: string): Promise<void>;
 }
@@ -17,7 +17,7 @@ export interface Api {
 export async function openApi(options: ConnectionOptions): Promise<Api> {
   const target = await resolveTarget(clientOptions(options), undefined);
   return {
-    get: (path, query) => restRequest(target, { method: "GET", path, query }),
+    text: (path) => restRequest(target, { method: "GET", path, text: true }),
     patch: (path, body) => restRequest(target, { method: "PATCH", path, body }),
     delete: (path) => restRequest(target, { method: "DELETE", path }),
   };

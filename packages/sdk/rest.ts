@@ -18,6 +18,8 @@ export interface RestRequest {
   signal?: AbortSignal;
   /** Default: `waits.requestMs`. */
   deadlineMs?: number;
+  /** Take the answer's body as it is instead of as JSON. */
+  text?: boolean;
 }
 
 /** Sends a request to the server and returns the JSON it answers; anything else is thrown. */
@@ -57,6 +59,7 @@ export async function restPage<T>(
       throw refusalError(refusal, (it) => new ApiError(it));
     }
     const next = nextPage(response.headers.get("link"), url);
+    if (request.text) return { body: text as T, next };
     if (text === "") return { body: undefined as T, next };
     try {
       return { body: JSON.parse(text) as T, next };

@@ -8,7 +8,7 @@ export async function logsCommand(
   options: ConnectionOptions & JsonOption,
 ): Promise<void> {
   const api = await openApi(options);
-  const { logs } = await api.get<{ logs: string }>(`${sandboxPath(id)}/logs`);
+  const logs = await api.text(`${sandboxPath(id)}/logs`);
   if (options.json) {
     printJson({ id, logs });
     return;
