@@ -7,6 +7,8 @@ export interface OutboundLink {
   mode: "plain" | "credit";
   codec: Codec;
   send(data: string | Uint8Array): void | Promise<void>;
+  /** What a settled promise of `send` means for the bytes that were sent. */
+  recycle: boolean;
   windowBytes: number;
   chunkBytes: number;
 }
@@ -115,11 +117,15 @@ export class OutboundStream {
 
   /** Reads right behind the place of the frame's header: the bytes are not moved again. */
   async #pumpCreditInPlace(reader: ReadableStreamBYOBReader): Promise<void> {
-    const { chunkBytes } = this.#link;
+    const { chunkBytes, recycle } = this.#link;
     let readBytes = Math.min(FIRST_READ_BYTES, chunkBytes);
+    let spare: ArrayBufferLike | undefined;
     while (await this.#hasCredit()) {
       const size = Math.min(this.#credit, readBytes);
-      const buffer = new ArrayBuffer(FRAME_HEADER_BYTES + size);
+      const buffer = spare && spare.byteLength >= FRAME_HEADER_BYTES + size
+        ? spare
+        : new ArrayBuffer(FRAME_HEADER_BYTES + readBytes);
+      spare = undefined;
       const { value, done } = await reader.read(new Uint8Array(buffer, FRAME_HEADER_BYTES, size));
       if (this.#stopped || done) return;
       const { length } = value;
@@ -129,7 +135,7 @@ export class OutboundStream {
       writeFrameHeader(frame, FrameType.Data, this.id);
       if (length === readBytes) readBytes = Math.min(readBytes * 2, chunkBytes);
       else if (length < readBytes / 4) readBytes = Math.max(readBytes / 2, FIRST_READ_BYTES);
-      await this.#send(frame);
+      if (await this.#send(frame) && recycle) spare = value.buffer;
     }
   }
 
@@ -161,10 +167,13 @@ export class OutboundStream {
     return !this.#stopped;
   }
 
-  async #send(data: string | Uint8Array): Promise<void> {
+  /** True when the connection was waited for. */
+  async #send(data: string | Uint8Array): Promise<boolean> {
     try {
       const sent = this.#link.send(data);
-      if (sent) await sent;
+      if (!sent) return false;
+      await sent;
+      return true;
     } catch (error) {
       throw new SendFailed("the connection did not take the message", { cause: error });
     }

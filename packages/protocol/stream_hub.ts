@@ -26,6 +26,11 @@ export interface StreamHubOptions {
    */
   send(data: string | Uint8Array): void | Promise<void>;
   /**
+   * Says that bytes given to `send` are not looked at any more once the promise it returned has
+   * settled. The memory of sent frames is then used again instead of left to the collector.
+   */
+  recycle?: boolean;
+  /**
    * Plain mode: stop and continue reading the socket. Without them, a stream that would need a
    * pause is failed instead.
    */
@@ -67,6 +72,7 @@ export class StreamHub {
       mode: options.mode,
       codec: options.codec,
       send: (data) => options.send(data),
+      recycle: options.recycle ?? false,
       windowBytes: this.#limits.streamWindowBytes,
       chunkBytes: this.#limits.streamChunkBytes,
     };

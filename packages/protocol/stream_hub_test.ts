@@ -310,6 +310,35 @@ Deno.test("credit: a slow reader holds the sender to its window", async () => {
   }
 });
 
+Deno.test("credit: memory of sent frames is used again only where the connection allows it", async () => {
+  for (const recycle of [true, false]) {
+    const held: Uint8Array[] = [];
+    const received: StreamHub = new StreamHub({
+      mode: "credit",
+      codec: richCodec,
+      send: (data) => void hub.handle(data as Uint8Array),
+    });
+    const hub: StreamHub = new StreamHub({
+      mode: "credit",
+      codec: richCodec,
+      recycle,
+      async send(data) {
+        if (typeof data === "string") return deliver(received, richCodec, data);
+        await Promise.resolve();
+        received.handle(data.slice());
+        held.push(data);
+        await Promise.resolve();
+      },
+    });
+    const id = hub.openOutbound(source(100, 16 * 1024, "bytes").readable);
+    const bytes = await readAll(received.acceptInbound(id));
+    assert.equal(bytes.length, 100 * 16 * 1024);
+    for (let i = 0; i < 100; i++) assert.equal(bytes[i * 16 * 1024 + 77], i + 1);
+    const reused = held.filter((frame) => frame.buffer.byteLength === 0).length;
+    assert.ok(recycle ? reused > 40 : reused === 0, `${reused} of ${held.length} reused`);
+  }
+});
+
 Deno.test("credit: one stalled stream does not hold up another", async () => {
   const { a, b } = connect("credit", richCodec, { limits: { streamWindowBytes: 1000 } });
   a.openOutbound(source(1_000_000, 500).readable);
