@@ -1,4 +1,5 @@
 import { PaddockError } from "@paddock/protocol";
+import { osError } from "./os_error.ts";
 
 const READ_BYTES = 256 * 1024;
 
@@ -11,7 +12,7 @@ export async function readBounded(
   signal?.throwIfAborted();
   using file = await Deno.open(path);
   const { size, isFile, isDirectory } = await file.stat();
-  if (isDirectory) throw new Deno.errors.IsADirectory(`Is a directory (os error 21): ${path}`);
+  if (isDirectory) throw osError("EISDIR", `Is a directory (os error 21): ${path}`);
   if (isFile && size > maxBytes) throw tooLarge(path, maxBytes);
   // One byte more than the size tells the end without another allocation.
   let buffer = new Uint8Array(isFile && size > 0 ? size + 1 : READ_BYTES);
@@ -46,7 +47,7 @@ export async function readStream(
   const file = await Deno.open(path);
   try {
     const { size, isDirectory } = await file.stat();
-    if (isDirectory) throw new Deno.errors.IsADirectory(`Is a directory (os error 21): ${path}`);
+    if (isDirectory) throw osError("EISDIR", `Is a directory (os error 21): ${path}`);
     return { stream: streamOf(file, signal), size };
   } catch (error) {
     file.close();

@@ -1,4 +1,5 @@
 import { basename, join } from "node:path";
+import { osError } from "./os_error.ts";
 
 export interface WalkOptions {
   maxDepth?: number;
@@ -79,7 +80,7 @@ async function* walkDirectory(
         continue;
       }
       if (++linked > MAX_LINKS) {
-        throw new Deno.errors.FilesystemLoop(`Too many levels of symbolic links: ${entry.path}`);
+        throw osError("ELOOP", `Too many levels of symbolic links: ${entry.path}`);
       }
       const real = await Deno.realPath(target);
       const info = await Deno.lstat(real);

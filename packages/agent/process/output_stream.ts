@@ -1,10 +1,13 @@
+import { PaddockError } from "@paddock/protocol";
+
 /** How long a stream stays open after its process ended while something else holds the pipe. */
 const DRAIN_GRACE_MS = 300;
 
 /**
  * What a process writes, read only as fast as it is taken. When the process has ended but a child
  * of it keeps the pipe open, the stream ends after a moment of silence; what still comes, and what
- * comes after a reader gave up, is read and dropped, so that nobody blocks on it.
+ * comes after the connection is lost, is read and dropped, so that nobody blocks on it. When the
+ * reader gives up, the pipe is closed, as it is for a reader inside.
  */
 export function outputStream(
   source: ReadableStream<Uint8Array>,
@@ -63,8 +66,10 @@ export function outputStream(
         controller.enqueue(result.value);
       }
     },
-    cancel() {
-      void drain();
+    cancel(reason) {
+      // A client that is gone takes nothing from what it started; one that gives up reading does.
+      if (reason instanceof PaddockError && reason.code === "CONNECTION_LOST") void drain();
+      else reader.cancel().catch(() => {});
     },
   }, { highWaterMark: 0 });
 }

@@ -1,3 +1,4 @@
+import { osError } from "../fs/os_error.ts";
 import { PaddockError } from "@paddock/protocol";
 import type { Identity } from "../identity/identity.ts";
 import { GuestProcess, type SpawnOptions } from "./guest_process.ts";
@@ -76,6 +77,5 @@ export class ProcessTable {
 }
 
 export function noSuchProcess(pid: number): Error {
-  const error = new Deno.errors.NotFound(`There is no process ${pid}`);
-  return Object.assign(error, { code: "ENOENT" });
+  return osError("ENOENT", `There is no process ${pid}`);
 }

@@ -1,6 +1,7 @@
 import { isAbsolute, join } from "node:path";
 import type { MethodInput } from "@paddock/protocol";
 import type { AgentConfig } from "../config.ts";
+import { osError } from "../fs/os_error.ts";
 import type { ListeningPorts } from "../net/listening.ts";
 import { denoRunArgs, watchRestarts, writeScript } from "../process/deno_program.ts";
 import type { Environment } from "../process/environment.ts";
@@ -119,7 +120,7 @@ export function processHandlers(services: ProcessServices): Pick<Handlers, Proce
     let process: GuestProcess;
     try {
       if (input.cwd !== undefined && !Deno.statSync(cwd).isDirectory) {
-        throw new Deno.errors.NotADirectory(`Not a directory (os error 20): ${cwd}`);
+        throw osError("ENOTDIR", `Not a directory (os error 20): ${cwd}`);
       }
       const repl = await repls.open({
         env: environment.forCommand(input.env, input.clearEnv),
@@ -146,9 +147,7 @@ export function processHandlers(services: ProcessServices): Pick<Handlers, Proce
     processKill: ({ pid, signal = "SIGTERM" }) => {
       const name = signalNamed(signal);
       if (!processes.get(pid).kill(name)) {
-        throw Object.assign(new Deno.errors.NotFound(`Process ${pid} has ended`), {
-          code: "ENOENT",
-        });
+        throw osError("ENOENT", `Process ${pid} has ended`);
       }
     },
     spawnDeno,
