@@ -47,7 +47,6 @@ async function runScenario(
         ...env,
         TEST_CLIENT_GENERATION: version,
         TEST_CLIENT_ENTRY: `${clientPath(version)}/esm/mod.js`,
-        TEST_RUNTIME: runtime,
       },
     });
     const lines = result.stdout.split("\n").filter((line) => line.startsWith("@@"))

@@ -9,37 +9,62 @@ import { type Expectation, expectations } from "./readme_expectations.ts";
 const prepareModule = fileURLToPath(new URL("./prepare.mjs", import.meta.url));
 const clientRuntimes: RuntimeName[] = ["deno", "node24"];
 
+/** Some examples mostly wait: several run at the same time. */
+const atOnce = 4;
+
+interface Run {
+  name: string;
+  run: () => Promise<void>;
+}
+
 Deno.test("README examples of the published clients", async (t) => {
   await using server = await startServer();
+  await using stack = new AsyncDisposableStack();
   const later = new Map<string, string>();
+  const runs: Run[] = [];
   for (const version of clientVersions) {
     const examples = await readmeExamples(version);
     assert.ok(examples.length > 15, `README of ${version} has only ${examples.length} examples`);
-    for (const runtime of clientRuntimes) {
-      const folder = await mkdtemp("/tmp/paddock-readme-");
-      try {
-        await makeClientProject(folder, version);
-        await prepareLocalFiles(folder, version);
-        for (const [index, example] of examples.entries()) {
-          const expectation = expectationOf(example, version);
-          if (expectation.later) {
-            const { issue, reason } = expectation.later;
-            later.set(`${version}  ${example.heading}`, `issue ${issue}: ${reason}`);
-            continue;
-          }
-          await t.step(
-            `${version} on ${runtime}: ${example.heading} #${example.number}`,
-            () => runExample(folder, index, example, expectation, runtime, server.env),
-          );
-        }
-      } finally {
-        await rm(folder, { recursive: true, force: true });
+    for (const [index, example] of examples.entries()) {
+      const expectation = expectationOf(example, version);
+      if (expectation.later) {
+        const { issue, reason } = expectation.later;
+        later.set(`${version}  ${example.heading}`, `issue ${issue}: ${reason}`);
+      }
+      for (const runtime of expectation.later ? [] : clientRuntimes) {
+        runs.push({
+          name: `${version} on ${runtime}: ${example.heading} #${example.number}`,
+          run: async () => {
+            const folder = await mkdtemp(`/tmp/paddock-readme-${index}-`);
+            stack.defer(() => rm(folder, { recursive: true, force: true }));
+            await makeClientProject(folder, version);
+            await prepareLocalFiles(folder, version);
+            await runExample(folder, example, expectation, runtime, server.env);
+          },
+        });
       }
     }
+  }
+  const outcomes = await runAll(runs);
+  for (const { name } of runs) {
+    await t.step(name, () => {
+      const error = outcomes.get(name);
+      if (error) throw error;
+    });
   }
   console.log("README examples left for later issues:");
   for (const [example, reason] of later) console.log(`  ${example}\n      ${reason}`);
 });
+
+/** By name: the error of a run that failed. */
+async function runAll(runs: Run[]): Promise<Map<string, unknown>> {
+  const errors = new Map<string, unknown>();
+  const queue = runs.values();
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    for (const { name, run } of queue) await run().catch((error) => errors.set(name, error));
+  }));
+  return errors;
+}
 
 function expectationOf(example: ReadmeExample, version: ClientVersion): Expectation {
   const found = expectations[`${example.heading} #${example.number}`] ??
@@ -58,14 +83,14 @@ async function prepareLocalFiles(folder: string, version: ClientVersion): Promis
 
 async function runExample(
   folder: string,
-  index: number,
   example: ReadmeExample,
   expectation: Expectation,
   runtime: RuntimeName,
   env: Record<string, string>,
 ): Promise<void> {
-  const file = `${folder}/example_${index}.${example.language}`;
+  const file = `${folder}/example.${example.language}`;
   await writeFile(file, example.code);
+  const started = Date.now();
   const preload = runtime === "deno" ? "--preload" : "--import";
   const result = await runWith(runtime, preload, [`${folder}/prepare.mjs`, file], {
     cwd: folder,
@@ -73,6 +98,7 @@ async function runExample(
   });
   const seen = `code ${result.code}\n${result.stdout}\n--- stderr\n${result.stderr}`;
   assert.equal(result.code, 0, seen);
+  assert.ok(Date.now() - started >= (expectation.lastsMs ?? 0), "it took its time");
   let rest = result.stdout;
   for (const wanted of expectation.output ?? []) {
     const at = typeof wanted === "string" ? rest.indexOf(wanted) : rest.search(wanted);

@@ -19,7 +19,6 @@ export async function makeContext() {
     sandbox,
     generation,
     isV2,
-    isDeno: process.env.TEST_RUNTIME === "deno",
     fs: isV2 ? sandbox : sandbox.fs,
     repl: (options) => isV2 ? sandbox.repl(options) : sandbox.deno.repl(options),
     evaluate: (code) => isV2 ? sandbox.eval(code) : sandbox.deno.eval(code),
@@ -54,9 +53,9 @@ export async function makeContext() {
   }
 
   /**
-   * Expects an error of Deno's class `className`. A class that the client's runtime does not have
-   * (Node with the client's shim) arrives as a plain Error; the 0.2 client has no Deno classes at
-   * all and carries the name.
+   * Expects an error of Deno's class `className`. A class that the client's own shim of Deno does
+   * not have arrives as a plain Error; the 0.2 client has no Deno classes at all and carries the
+   * name.
    */
   async function fails(promise, className, code) {
     const error = await promise.then(
@@ -67,9 +66,7 @@ export async function makeContext() {
     assert.ok(!(error instanceof assert.AssertionError), error.message);
     if (isV2) assert.equal(error.name, className, `${error.stack}`);
     else {
-      const errors = context.isDeno
-        ? globalThis.Deno.errors
-        : requireFromClient("@deno/shim-deno").Deno.errors;
+      const { errors } = requireFromClient("@deno/shim-deno").Deno;
       const wanted = errors[className] ? className : "Error";
       assert.equal(error.constructor.name, wanted, `${error.stack}`);
     }

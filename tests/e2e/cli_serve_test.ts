@@ -72,7 +72,7 @@ Deno.test("serve writes its ready file, serves, and leaves nothing behind on SIG
   const before = await ownedResources(server.dataDir, server.child.pid!);
   assert.ok(before.namespaces.size > 0 && before.processes.size > 1, "a sandbox should run");
 
-  server.child.kill("SIGTERM");
+  Deno.kill(server.child.pid!, "SIGTERM");
   const { code, signal, output } = await server.exit;
   assert.deepEqual({ code, signal }, { code: 0, signal: null }, output);
   assert.ok(!output.includes(ready.token), "the token is in the log");
