@@ -51,6 +51,8 @@ export class RpcConnection {
       mode,
       codec,
       limits,
+      // The socket settles what it returned when the bytes have been written.
+      recycle: true,
       send: (data) => socket.send(data),
       onPause: () => this.#resumed ??= Promise.withResolvers<void>(),
       onResume: () => {
