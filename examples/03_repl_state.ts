@@ -14,7 +14,8 @@ const cells = [
 ];
 for (const cell of cells) {
   const value = await repl.eval(cell);
-  console.log(">", cell, value === undefined ? "" : `\n  ${JSON.stringify(value)}`);
+  console.log(`> ${cell}`);
+  if (value !== undefined) console.log(`  ${JSON.stringify(value)}`);
 }
 
 // A function's arguments travel as values.

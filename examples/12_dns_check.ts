@@ -11,7 +11,7 @@ await using sandbox = await Sandbox.create();
 const addresses = await sandbox.eval<string[]>(
   `await Deno.resolveDns(${JSON.stringify(name)}, "A")`,
 );
-console.log(`the registry's name has ${addresses.length} address(es)`);
+console.log("addresses of the registry's name:", addresses.length);
 if (addresses.length === 0) throw new Error("no address");
 
 const nobody = `nobody-${crypto.randomUUID()}.invalid`;

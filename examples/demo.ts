@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import { type DemoServer, startDemoServer } from "./demo/server.ts";
 import { type ExampleResult, runExample } from "./demo/run_example.ts";
-import { exampleBox, exampleHead, paint, summary } from "./demo/print.ts";
+import { exampleEnd, exampleHead, exampleLine, paint, summary } from "./demo/print.ts";
 
 const folder = import.meta.dirname!;
 const words = Deno.args.filter((argument) => !argument.startsWith("-"));
@@ -57,8 +57,13 @@ async function runAll(server: DemoServer): Promise<ExampleResult[]> {
   for (const [index, file] of files.entries()) {
     const source = await Deno.readTextFile(file);
     console.log(exampleHead(index + 1, files.length, basename(file), source));
-    const result = await runExample(file, server.env, interrupted.signal);
-    console.log(exampleBox(result));
+    const result = await runExample(
+      file,
+      server.env,
+      interrupted.signal,
+      (line) => console.log(exampleLine(line)),
+    );
+    console.log(exampleEnd(result));
     results.push(result);
     if (interrupted.signal.aborted) break;
   }

@@ -16,9 +16,12 @@ export function exampleHead(number: number, of: number, name: string, source: st
   return `${paint(title, "bold")}: ${shows}\n${paint(`        examples/${name}`, "dim")}`;
 }
 
-export function exampleBox(result: ExampleResult): string {
-  const lines = result.output.trimEnd().split("\n").map((line) => `    | ${line}`);
-  return `${lines.join("\n")}\n    ${verdict(result)}\n`;
+export function exampleLine(line: string): string {
+  return `    | ${line}`.trimEnd();
+}
+
+export function exampleEnd(result: ExampleResult): string {
+  return `    ${verdict(result)}\n`;
 }
 
 export function summary(results: ExampleResult[], expected: number): string {
