@@ -74,6 +74,11 @@ table inet ${this.table} {
     auto-merge
     elements = { ${[...new Set([...REFUSED, own])].join(", ")} }
   }
+  chain refuse {
+    meta nfproto ipv6 drop
+    meta l4proto tcp reject with tcp reset
+    reject with icmp admin-prohibited
+  }
   chain from_guest {
     meta nfproto ipv6 drop
     fib saddr . iif oif missing drop
@@ -81,7 +86,7 @@ table inet ${this.table} {
     ct state invalid drop
     ${dns}
     ${allowed}
-    ip daddr @refused reject with icmp admin-prohibited
+    ip daddr @refused goto refuse
     accept
   }
   chain forward {
@@ -93,8 +98,7 @@ table inet ${this.table} {
   chain input {
     type filter hook input priority filter; policy accept;
     iifname ${this.#links} ct state established,related accept
-    iifname ${this.#links} meta nfproto ipv6 drop
-    iifname ${this.#links} reject with icmp admin-prohibited
+    iifname ${this.#links} goto refuse
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
