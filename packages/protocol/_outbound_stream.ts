@@ -119,7 +119,7 @@ export class OutboundStream {
   async #pumpCreditInPlace(reader: ReadableStreamBYOBReader): Promise<void> {
     const { chunkBytes, recycle } = this.#link;
     let readBytes = Math.min(FIRST_READ_BYTES, chunkBytes);
-    let spare: ArrayBufferLike | undefined;
+    let spare: ArrayBuffer | undefined;
     while (await this.#hasCredit()) {
       const size = Math.min(this.#credit, readBytes);
       const buffer = spare && spare.byteLength >= FRAME_HEADER_BYTES + size
