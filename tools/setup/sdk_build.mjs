@@ -14,6 +14,7 @@ export async function buildSdk({ progress, signal }) {
   progress.update(0, "bundling");
   await runProgram(denoPath, ["run", "-A", "packages/sdk/build.ts"], {
     cwd: root,
+    env: { ...process.env, NO_COLOR: "1" },
     timeoutMs: 5 * 60_000,
     signal,
     what: "packages/sdk/build.ts",
