@@ -20,6 +20,7 @@ export async function sourceChecks(): Promise<Check[]> {
     denoCheck("lint", ["lint", "--quiet"]),
     denoCheck("house rules", ["run", "-A", "tools/lint/main.ts"]),
     denoCheck("types", ["check", "--quiet", ...await typedFiles()]),
+    denoCheck("client library", ["run", "-A", "packages/sdk/build.ts"]),
     denoCheck("types of the examples in the documents", [
       ...["check", "--quiet", "--doc-only"],
       ...await markdownFiles(),
