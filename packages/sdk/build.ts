@@ -39,7 +39,6 @@ async function bundleCode(outfile: string): Promise<void> {
 async function declareTypes(target: string): Promise<void> {
   const work = await Deno.makeTempDir({ prefix: "paddock_types_" });
   try {
-    // The libraries of a browser have every name the API uses; Deno's own clash with @types/node.
     const config = {
       nodeModulesDir: "manual",
       lock: false,
@@ -47,7 +46,7 @@ async function declareTypes(target: string): Promise<void> {
       compilerOptions: {
         strict: true,
         skipLibCheck: true,
-        lib: ["esnext", "dom", "dom.iterable", "dom.asynciterable"],
+        lib: ["deno.window", "esnext"],
       },
     };
     await Deno.writeTextFile(join(work, "deno.json"), JSON.stringify(config));

@@ -1,5 +1,6 @@
 import type { Connection } from "./connection.ts";
 import type { ChildProcessOutput, ChildProcessStatus, Signal } from "./child_process_types.ts";
+import { CollectedOutput } from "./collected_output.ts";
 import type { Link } from "./link.ts";
 import { readAllBytes } from "./read_bytes.ts";
 
@@ -94,17 +95,7 @@ export class ChildProcess extends EventTarget {
       this.#status,
       this.#init.inherited,
     ]);
-    return {
-      status,
-      stdout,
-      stderr,
-      get stdoutText() {
-        return stdout && new TextDecoder().decode(stdout);
-      },
-      get stderrText() {
-        return stderr && new TextDecoder().decode(stderr);
-      },
-    };
+    return new CollectedOutput(status, stdout, stderr);
   }
 
   /** Ends the process with SIGTERM and waits for it. */

@@ -8,7 +8,7 @@ export class SandboxSdkError extends Error {
   /** Stable, machine-readable name of what went wrong. */
   code: string | number | undefined;
   /** What to do about it, when there is something to say. */
-  hint?: string;
+  declare hint?: string;
 
   constructor(message: string, options: ErrorOptions & { code?: string; hint?: string } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -37,7 +37,7 @@ export class ConnectionEstablishmentError extends SandboxSdkError {
   /** HTTP status of the refusal. */
   status: number;
   /** The configuration field the refusal is about, for example `labels`. */
-  field?: string;
+  declare field?: string;
   traceId: string | undefined;
 
   constructor(refusal: ServerRefusal) {
@@ -54,8 +54,8 @@ export class ApiError extends SandboxSdkError {
   declare code: string;
   /** HTTP status of the refusal. */
   status: number;
-  field?: string;
-  traceId?: string;
+  declare field?: string;
+  declare traceId?: string;
 
   constructor(refusal: ServerRefusal) {
     super(describeRefusal(refusal), refusal);
@@ -107,7 +107,7 @@ export class SandboxKillError extends SandboxSdkError {
 export class RpcError extends SandboxSdkError {
   override name = "RpcError";
   declare code: number;
-  data?: unknown;
+  declare data?: unknown;
 
   /** `code` is the JSON-RPC error code. */
   constructor(code: number, message: string, data?: unknown) {
