@@ -44,11 +44,12 @@ export async function lifecycle(context) {
     }
   });
   await check("the lifetime ends a sandbox", async () => {
-    const sandbox = await create(lifetime("3s"));
+    // The client counts from before it asks.
     const started = Date.now();
+    const sandbox = await create(lifetime("5s"));
     await sandbox.closed;
     const ms = Date.now() - started;
-    assert.ok(ms > 1500 && ms < 15_000, `ended after ${ms} ms`);
+    assert.ok(ms > 4500 && ms < 15_000, `ended after ${ms} ms`);
     await assert.rejects(sandbox.sh`true`.text(), Error);
   });
   await check("env at create", async () => {
@@ -98,7 +99,8 @@ async function extendAndList({ client, check, create, connect, lifetime }, refus
     await assert.rejects(sandbox.extendTimeout("45m"), /400/);
     await sandbox.kill();
     await assert.rejects(sandbox.extendTimeout("1m"), /404|410/);
-    await assert.rejects(sandbox.kill(), (error) => [404, 410].includes(error.status));
+    // A second kill finds nothing to do, and says so by succeeding: a retry must not fail.
+    await sandbox.kill();
   });
   await check("a session sandbox cannot be extended, and says so", async () => {
     const sandbox = await create();
