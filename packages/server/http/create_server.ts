@@ -19,6 +19,9 @@ import { handleUpgrade } from "./upgrade.ts";
 /** How long requests under way may take to end once the server closes. */
 const CLOSE_WITHIN_MS = 5_000;
 
+/** How long a client whose body was refused may take to read why. */
+const REFUSED_LINGER_MS = 1_000;
+
 export interface PaddockServer {
   /** Resolves with where it listens; `localhost` means both families where there are both. */
   listen(at: { host: string; port: number }): Promise<{ host: string; port: number }>;
@@ -85,6 +88,10 @@ export function createServer({ config, engine, store, log }: ServerOptions): Pad
         "connection": "close",
       });
       response.end(body);
+      // What the client still sends is dropped, for as long as it may take to read the answer.
+      message.resume();
+      const timer = setTimeout(() => message.socket.destroy(), REFUSED_LINGER_MS);
+      response.on("close", () => clearTimeout(timer));
     });
   }
 

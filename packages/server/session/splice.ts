@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { CLOSE, closeFrame, PING_FRAME } from "./control_frames.ts";
 import { FrameBoundary } from "./frame_boundary.ts";
+import { countSplicedBytes } from "./reclaim.ts";
 
 export interface SpliceOptions {
   client: Socket;
@@ -117,6 +118,7 @@ export class Splice {
     const { client, agent } = this.#options;
     this.#lastHeard = performance.now();
     this.#bytesFromClient += chunk.length;
+    countSplicedBytes(chunk.length);
     if (this.#endedBy !== undefined || !agent.writable) return;
     if (!agent.write(chunk)) {
       this.#stalledSince ??= this.#lastHeard;
@@ -127,6 +129,7 @@ export class Splice {
   #fromAgent(chunk: Uint8Array): void {
     const { client, agent } = this.#options;
     this.#bytesFromAgent += chunk.length;
+    countSplicedBytes(chunk.length);
     if (this.#endedBy === "server" || !client.writable) return;
     this.#boundary.push(chunk);
     if (!client.write(chunk)) agent.pause();
