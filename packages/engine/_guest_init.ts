@@ -1,4 +1,5 @@
 import type { LaunchSpec } from "@paddock/driver";
+import { defaultLimits, type LimitValues } from "@paddock/protocol";
 import type { GuestImage } from "./_sandbox_resources.ts";
 import type { SandboxSpec } from "./engine.ts";
 
@@ -9,6 +10,7 @@ export function guestInit(
   spec: SandboxSpec,
   image: GuestImage,
   agent: { port: number; token: string },
+  limits: LimitValues,
 ): LaunchSpec["init"] {
   return {
     args: [
@@ -27,6 +29,17 @@ export function guestInit(
       PADDOCK_REGION: spec.region,
       PADDOCK_MEMORY_BYTES: String(spec.memoryBytes),
       PADDOCK_GUEST_ENV: JSON.stringify(spec.env ?? {}),
+      PADDOCK_AGENT_LIMITS: JSON.stringify(changedLimits(limits)),
     },
   };
+}
+
+/** The agent knows the defaults: its environment stays short. */
+function changedLimits(limits: LimitValues): Partial<LimitValues> {
+  const names = Object.keys(limits) as (keyof LimitValues)[];
+  return Object.fromEntries(
+    names.filter((name) => limits[name] !== defaultLimits[name]).map((
+      name,
+    ) => [name, limits[name]]),
+  );
 }

@@ -45,9 +45,8 @@ export class NetworkSlots {
 
   /** Removes what an earlier engine of this data directory left, and puts the filter in place. */
   async open(signal?: AbortSignal): Promise<void> {
-    await this.#claims.sweep((names) =>
-      removeLinks([...new Set([...names, ...leftoverLinks(this.#prefix)])])
-    );
+    await removeLinks(leftoverLinks(this.#prefix));
+    await this.#claims.sweep(removeLinks, this.#log);
     await this.#filter.install(signal);
     this.#refill();
   }

@@ -115,7 +115,7 @@ export class Sandbox implements RunningSandbox {
         id: this.spec.id,
         memoryBytes: this.spec.memoryBytes,
         init: () =>
-          guestInit(this.spec, this.#parts.image, { port: AGENT_PORT, token: this.#token }),
+          guestInit(this.spec, this.#parts.image, { port: AGENT_PORT, token: this.#token }, limits),
       },
       this.#stack,
       wanted,

@@ -1,3 +1,5 @@
+import type { Log } from "@paddock/driver";
+
 /** Who holds a slot. Process ids come round again; the start time tells two of one id apart. */
 interface Claim {
   pid: number;
@@ -47,17 +49,31 @@ export class SlotClaims {
   }
 
   /**
-   * Claims nobody stands behind: those of this data directory (its engine is starting, so an earlier
-   * one is gone), and those of processes that have ended. `clean` removes what such a slot left.
+   * Frees claims that nobody stands behind: those of this data directory (its engine is starting, so
+   * an earlier one is gone), and those of processes that have ended. `clean` removes what such slots
+   * left; what it cannot remove of another Paddock stays claimed, and is not this engine's trouble.
    */
-  async sweep(clean: (names: string[]) => Promise<void>): Promise<void> {
+  async sweep(clean: (names: string[]) => Promise<void>, log: Log): Promise<void> {
     using _lock = await lockHost();
     const dead = numbers().map((index) => ({ index, claim: read(index) })).filter(({ claim }) =>
-      !claim || claim.name.startsWith(`${this.#prefix}_`) ||
-      processStart(claim.pid) !== claim.started
+      !claim || this.#isOurs(claim) || processStart(claim.pid) !== claim.started
     );
-    await clean(dead.flatMap(({ claim }) => claim ? [claim.name] : []));
-    for (const { index } of dead) removeClaim(index);
+    for (const { index, claim } of dead) {
+      try {
+        if (claim) await clean([claim.name]);
+        removeClaim(index);
+      } catch (error) {
+        if (claim && this.#isOurs(claim)) throw error;
+        log.warn("a network of another Paddock that has ended could not be removed", {
+          name: claim?.name,
+          error: String(error),
+        });
+      }
+    }
+  }
+
+  #isOurs(claim: Claim): boolean {
+    return claim.name.startsWith(`${this.#prefix}_`);
   }
 }
 

@@ -254,6 +254,18 @@ Deno.test("a daemon that is killed leaves nothing once it is started again", asy
   }
 });
 
+Deno.test("a sandbox gets the processors it may have, and no more", async () => {
+  await using bench = await startBench({ limits: { cpus: 0.5 } });
+  const sandbox = await bench.engine.create(sandboxSpec(), soon());
+  const before = (await sandbox.usage()).cpuMicroseconds;
+  const started = performance.now();
+  const spin = "timeout 3 sh -c 'while :; do :; done'";
+  await guestShell(sandbox, `${spin} & ${spin} & wait`);
+  const elapsed = (performance.now() - started) * 1_000;
+  const share = ((await sandbox.usage()).cpuMicroseconds - before) / elapsed;
+  assert.ok(share < 0.65, `it used ${share.toFixed(2)} of a processor`);
+});
+
 async function endOf(sandbox: RunningSandbox, deadlineMs: number): Promise<EndReason> {
   const reason = await Promise.race([sandbox.ended, sleep(deadlineMs).then(() => undefined)]);
   assert.ok(reason, `the sandbox has not ended within ${deadlineMs} ms`);
