@@ -1,5 +1,5 @@
-import { join } from "node:path";
 import type { AgentConfig } from "./config.ts";
+import { freeMemory } from "./free_memory.ts";
 import { Identity } from "./identity/identity.ts";
 import { AgentServer } from "./net/agent_server.ts";
 import { ExposedServices } from "./net/exposed_services.ts";
@@ -19,6 +19,9 @@ import { SudoServer } from "./sudo/sudo_server.ts";
 /** Told by `/health`: 1 is what issue A of the project brings. */
 export const AGENT_VERSION = "0.1.0";
 
+/** How long after its start the agent has everything in place. */
+const SETTLED_MS = 1_500;
+
 export interface Agent {
   readonly port: number;
   close(): void;
@@ -29,7 +32,7 @@ export function startAgent(config: AgentConfig): Agent {
   const log = (message: string) => console.error(`[agent] ${message}`);
   const { limits, account, runDir } = config;
   Deno.mkdirSync(runDir, { recursive: true, mode: 0o755 });
-  for (const name of ["repl.sock", "sudo.sock"]) removeIfThere(join(runDir, name));
+  for (const name of ["repl.sock", "sudo.sock"]) removeIfThere(`${runDir}/${name}`);
   const identity = Identity.assume(account);
   const environment = new Environment(config.environment);
   const police: { current?: MemoryPolice } = {};
@@ -38,7 +41,7 @@ export function startAgent(config: AgentConfig): Agent {
     identity,
     environment,
     processes,
-    socketPath: join(runDir, "repl.sock"),
+    socketPath: `${runDir}/repl.sock`,
     replScript: config.replScript,
     deno: config.deno,
     home: account.home,
@@ -50,11 +53,12 @@ export function startAgent(config: AgentConfig): Agent {
   const sudo = new SudoServer({
     identity,
     processes,
-    socketPath: join(runDir, "sudo.sock"),
+    socketPath: `${runDir}/sudo.sock`,
     environment: config.imageEnvironment,
     sandboxUser: account,
     log,
   });
+  setTimeout(freeMemory, SETTLED_MS);
   const ports = new ListeningPorts(identity);
   const exposed = new ExposedServices();
   police.current = new MemoryPolice({

@@ -33,16 +33,27 @@ const withoutSideEffects: esbuild.Plugin = {
 
 /** Both guest programs, each as one file. The same sources give the same bytes. */
 export async function bundleAgent(signal?: AbortSignal): Promise<AgentBundle> {
-  const result = await esbuild.build({
-    entryPoints: { agent: here("./main.ts"), repl: here("./repl_main.ts") },
+  const [agent, repl] = await Promise.all([
+    // Libraries that find a `process` look further, and so make Deno load all it has of Node.
+    build(here("./main.ts"), { process: "undefined" }),
+    build(here("./repl_main.ts"), {}),
+  ]);
+  signal?.throwIfAborted();
+  const digest = createHash("sha256").update(agent).update("\0").update(repl).digest("hex");
+  return { agent, repl, digest };
+}
+
+async function build(entry: string, define: Record<string, string>): Promise<Uint8Array> {
+  const { outputFiles: [file] } = await esbuild.build({
+    entryPoints: [entry],
     bundle: true,
     write: false,
-    outdir: "/opt/paddock",
     absWorkingDir: here("../.."),
     nodePaths: [here("../../node_modules")],
     format: "esm",
     platform: "node",
     target: "esnext",
+    define,
     // Names stay readable in a guest's stack traces; blanks and comments only cost start-up time.
     minifyWhitespace: true,
     minifySyntax: true,
@@ -50,13 +61,5 @@ export async function bundleAgent(signal?: AbortSignal): Promise<AgentBundle> {
     logLevel: "silent",
     plugins: [withoutSideEffects],
   });
-  signal?.throwIfAborted();
-  const contents = (name: string) => {
-    const file = result.outputFiles.find(({ path }) => path.endsWith(`/${name}.js`));
-    if (!file) throw new Error(`esbuild made no ${name}.js`);
-    return file.contents;
-  };
-  const [agent, repl] = [contents("agent"), contents("repl")];
-  const digest = createHash("sha256").update(agent).update("\0").update(repl).digest("hex");
-  return { agent, repl, digest };
+  return file.contents;
 }

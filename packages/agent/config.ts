@@ -1,5 +1,3 @@
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { defaultLimits, type LimitValues } from "@paddock/protocol";
 import type { Account } from "./identity/identity.ts";
 
@@ -57,8 +55,7 @@ export function readConfig(env: Record<string, string>): AgentConfig {
     memorySource: env.PADDOCK_AGENT_MEMORY_SOURCE === "processes" ? "processes" : "meminfo",
     account,
     runDir: env.PADDOCK_AGENT_RUN_DIR ?? "/run/paddock",
-    replScript: env.PADDOCK_AGENT_REPL ??
-      join(dirname(fileURLToPath(import.meta.url)), "repl.js"),
+    replScript: env.PADDOCK_AGENT_REPL ?? `${import.meta.dirname}/repl.js`,
     deno: Deno.execPath(),
     environment: {
       ...imageEnvironment,

@@ -1,6 +1,7 @@
 /** The program of a REPL process: evaluates what the agent sends over a socket. */
 import { deserializeValue, SerializedValue, serializeValue, toWireError } from "@paddock/protocol";
 import type { WireError } from "@paddock/protocol";
+import { freeMemory } from "./free_memory.ts";
 import { toFileUrl } from "./repl/file_url.ts";
 import { Channel } from "./repl/channel.ts";
 import { Evaluator, guestStack } from "./repl/evaluator.ts";
@@ -16,6 +17,9 @@ import {
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 /** Longer results could not travel to a client in one message. */
 const MAX_VALUE_CHARS = 60 * 1024 * 1024;
+
+/** A REPL that nobody has used for so long is a spare. */
+const IDLE_MS = 100;
 
 type Import = (specifier: string, options?: ImportCallOptions) => Promise<unknown>;
 
@@ -144,6 +148,7 @@ const encodedAsText = (value: unknown): string => {
 
 const socket = takeEnv(REPL_SOCKET_ENV);
 const token = takeEnv(REPL_TOKEN_ENV);
+Deno.env.delete("MALLOC_ARENA_MAX");
 installHelper();
 surviveErrors();
 exitAbruptly();
@@ -166,7 +171,10 @@ async function answer(id: number, work: () => Promise<unknown>): Promise<void> {
 }
 
 await channel.send({ type: "hello", token });
+// Only when nobody waits: whoever takes over at once pays for no collection.
+const idle = setTimeout(freeMemory, IDLE_MS);
 for await (const message of channel.receive()) {
+  clearTimeout(idle);
   switch (message.type) {
     case "adopt":
       try {

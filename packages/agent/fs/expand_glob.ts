@@ -1,5 +1,5 @@
-import { isAbsolute, join, resolve } from "node:path";
 import picomatch from "picomatch";
+import { below, normalize } from "./paths.ts";
 import { walk, type WalkEntry } from "./walk.ts";
 
 export interface ExpandGlobOptions {
@@ -28,9 +28,8 @@ export async function* expandGlob(
     canonicalize = true,
     exclude = [],
   } = options;
-  const root = escapeGlob(resolve(home, options.root ?? "."));
-  const absolute = (pattern: string) =>
-    isAbsolute(pattern) ? pattern : join(root, pattern.replace(/^(?:\.\/)+/, ""));
+  const root = escapeGlob(normalize(below(home, options.root ?? ".")));
+  const absolute = (pattern: string) => normalize(below(root, pattern));
   const matcher = (pattern: string) =>
     picomatch(pattern, {
       dot: true,

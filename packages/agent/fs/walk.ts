@@ -1,4 +1,4 @@
-import { basename, join } from "node:path";
+import { below, nameOf, normalize } from "./paths.ts";
 import { osError } from "./os_error.ts";
 
 export interface WalkOptions {
@@ -44,7 +44,7 @@ export async function* walk(
   };
   const info = await Deno.stat(location);
   if (!info.isDirectory && !info.isFile) return;
-  const top = { ...kindOf(info), path: root, name: basename(location) };
+  const top = { ...kindOf(info), path: root, name: nameOf(normalize(location)) };
   if (info.isFile) {
     if (settings.includeFiles && wanted(root, settings)) yield top;
     return;
@@ -72,7 +72,7 @@ async function* walkDirectory(
   if (depth < 1 || !wanted(directory.path, { skip: settings.skip })) return;
   for await (const found of Deno.readDir(location)) {
     let entry: WalkEntry = { ...found, path: joinShown(directory.path, found.name) };
-    let target = join(location, found.name);
+    let target = below(location, found.name);
     let linked = links;
     if (found.isSymlink) {
       if (!settings.followSymlinks) {
@@ -114,7 +114,7 @@ function kindOf(info: Deno.FileInfo): Pick<WalkEntry, "isFile" | "isDirectory" |
 }
 
 function joinShown(directory: string, name: string): string {
-  return directory === "." ? name : join(directory, name);
+  return directory === "." ? name : below(directory, name);
 }
 
 function definedOnly<T extends object>(options: T): T {

@@ -1,5 +1,3 @@
-import { Buffer } from "node:buffer";
-
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
 const SOL_SOCKET = 1;
@@ -31,10 +29,10 @@ export class FdSocket {
   constructor(path: string) {
     const libc = this.#library.symbols;
     this.#fd = libc.socket(AF_UNIX, SOCK_STREAM_CLOEXEC, 0);
-    const name = Buffer.from(path);
-    const address = Buffer.alloc(2 + 108);
-    address.writeUInt16LE(AF_UNIX);
-    name.copy(address, 2);
+    const name = new TextEncoder().encode(path);
+    const address = new Uint8Array(2 + 108);
+    address[0] = AF_UNIX;
+    address.set(name, 2);
     if (this.#fd < 0 || libc.bind(this.#fd, address, 2 + name.length + 1) !== 0) {
       throw new Error(`The socket ${path} could not be made`);
     }
@@ -48,26 +46,24 @@ export class FdSocket {
     const connection = await libc.accept(this.#fd, 0n, 0n);
     if (connection < 0) return undefined;
     setTimeoutOption(libc.setsockopt, connection);
-    const data = Buffer.alloc(TOKEN_BYTES);
-    const control = Buffer.alloc(CONTROL_BYTES);
-    const vector = Buffer.alloc(16);
-    vector.writeBigUInt64LE(addressOf(data), 0);
-    vector.writeBigUInt64LE(BigInt(data.length), 8);
-    const header = Buffer.alloc(MESSAGE_HEADER_BYTES);
-    header.writeBigUInt64LE(addressOf(vector), 16);
-    header.writeBigUInt64LE(1n, 24);
-    header.writeBigUInt64LE(addressOf(control), 32);
-    header.writeBigUInt64LE(BigInt(control.length), 40);
+    const data = new Uint8Array(TOKEN_BYTES);
+    const control = new Uint8Array(CONTROL_BYTES);
+    const vector = new BigUint64Array([addressOf(data), BigInt(data.length)]);
+    const header = new BigUint64Array(MESSAGE_HEADER_BYTES / 8);
+    header[2] = addressOf(vector);
+    header[3] = 1n;
+    header[4] = addressOf(control);
+    header[5] = BigInt(control.length);
     const length = Number(await libc.recvmsg(connection, header, MSG_CMSG_CLOEXEC));
     libc.close(connection);
     if (length < 0) return undefined;
-    const token = data.subarray(0, length).toString();
-    const controlBytes = Number(header.readBigUInt64LE(40));
-    const isRights = controlBytes >= CONTROL_HEADER_BYTES &&
-      control.readInt32LE(8) === SOL_SOCKET && control.readInt32LE(12) === SCM_RIGHTS;
+    const token = new TextDecoder().decode(data.subarray(0, length));
+    const view = new DataView(control.buffer);
+    const isRights = Number(header[5]) >= CONTROL_HEADER_BYTES &&
+      view.getInt32(8, true) === SOL_SOCKET && view.getInt32(12, true) === SCM_RIGHTS;
     const fds: number[] = [];
-    const end = isRights ? Number(control.readBigUInt64LE(0)) : 0;
-    for (let at = CONTROL_HEADER_BYTES; at + 4 <= end; at += 4) fds.push(control.readInt32LE(at));
+    const end = isRights ? Number(view.getBigUint64(0, true)) : 0;
+    for (let at = CONTROL_HEADER_BYTES; at + 4 <= end; at += 4) fds.push(view.getInt32(at, true));
     return { token, fds };
   }
 
@@ -80,7 +76,7 @@ export class FdSocket {
   }
 }
 
-function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
+function addressOf(bytes: Uint8Array<ArrayBuffer> | BigUint64Array<ArrayBuffer>): bigint {
   return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 }
 
@@ -94,7 +90,6 @@ function setTimeoutOption(
   ) => number,
   fd: number,
 ): void {
-  const time = Buffer.alloc(16);
-  time.writeBigInt64LE(BigInt(WAIT_SECONDS), 0);
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, time, time.length);
+  const time = new BigInt64Array([BigInt(WAIT_SECONDS), 0n]);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, time, time.byteLength);
 }

@@ -1,6 +1,11 @@
-import { Buffer } from "node:buffer";
-import { createHash, timingSafeEqual } from "node:crypto";
-import { type Codec, devalueCodec, jsonCodec, richCodec, SUBPROTOCOL } from "@paddock/protocol";
+import {
+  type Codec,
+  devalueCodec,
+  encodeBase64,
+  jsonCodec,
+  richCodec,
+  SUBPROTOCOL,
+} from "@paddock/protocol";
 import { readRequestHead, type RequestHead } from "./http_head.ts";
 import { connectLocally, splice } from "./tunnel.ts";
 import { ServerWebSocket } from "./websocket.ts";
@@ -24,13 +29,13 @@ export interface AgentServerOptions {
 export class AgentServer {
   readonly #options: AgentServerOptions;
   readonly #listener: Deno.TcpListener;
-  readonly #token: Buffer;
+  readonly #token: Promise<Uint8Array>;
   readonly #connections = new Set<Deno.TcpConn>();
   #closed = false;
 
   constructor(options: AgentServerOptions) {
     this.#options = options;
-    this.#token = digest(`Bearer ${options.token}`);
+    this.#token = digest("SHA-256", `Bearer ${options.token}`);
     this.#listener = Deno.listen({ hostname: options.hostname, port: options.port });
     void this.#accept();
   }
@@ -81,8 +86,8 @@ export class AgentServer {
   }
 
   async #route(connection: Deno.TcpConn, head: RequestHead): Promise<void> {
-    const given = digest(head.headers.get("authorization") ?? "");
-    if (!timingSafeEqual(given, this.#token)) {
+    const given = await digest("SHA-256", head.headers.get("authorization") ?? "");
+    if (!equalInConstantTime(given, await this.#token)) {
       return await answer(connection, 401, { message: "The agent's token is needed" });
     }
     if (head.method !== "GET") return await answer(connection, 405, { message: "Only GET" });
@@ -109,7 +114,7 @@ export class AgentServer {
     if (encoding !== "v2" && encoding !== "v3") {
       return await answer(connection, 400, { message: "x-paddock-encoding must be v2 or v3" });
     }
-    const accept = createHash("sha1").update(key + WEBSOCKET_GUID).digest("base64");
+    const accept = encodeBase64(await digest("SHA-1", key + WEBSOCKET_GUID));
     await writeHead(connection, "101 Switching Protocols", {
       upgrade: "websocket",
       connection: "Upgrade",
@@ -180,9 +185,16 @@ async function writeHead(
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }
 
-/** Of equal length whatever was given, so that the comparison takes equal time. */
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
+/** The platform's own, because Node's crypto module alone takes megabytes of memory. */
+async function digest(algorithm: "SHA-1" | "SHA-256", text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest(algorithm, new TextEncoder().encode(text)));
+}
+
+/** For digests, which are of equal length. */
+function equalInConstantTime(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = a.length ^ b.length;
+  for (let i = 0; i < a.length; i++) difference |= a[i] ^ b[i];
+  return difference === 0;
 }
 
 function closeQuietly(connection: Deno.Conn): void {

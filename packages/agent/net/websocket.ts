@@ -27,7 +27,9 @@ interface Outgoing {
   sent: PromiseWithResolvers<void> | undefined;
 }
 
-export type WebSocketConn = Pick<Deno.Conn, "read" | "write" | "close">;
+export type WebSocketConn =
+  & Pick<Deno.Conn, "read" | "write" | "close">
+  & Partial<Pick<Deno.Conn, "closeWrite">>;
 
 /**
  * The server's side of a WebSocket over a bare connection: whoever reads messages sets the pace,
@@ -92,7 +94,8 @@ export class ServerWebSocket {
       }
     } catch (error) {
       if (!(error instanceof CloseError)) throw error;
-      await this.close(error.code, error.message);
+      await this.#sayGoodbye(error.code, error.message);
+      await this.#dropInput();
     } finally {
       this.#destroy();
     }
@@ -100,21 +103,39 @@ export class ServerWebSocket {
 
   /** Says goodbye and ends the connection. Idempotent. */
   async close(code: number = closeCodes.normal, reason = ""): Promise<void> {
-    if (!this.#closing) {
-      this.#closing = true;
-      const text = encoder.encode(reason).subarray(0, 120);
-      const payload = new Uint8Array(2 + text.length);
-      new DataView(payload.buffer).setUint16(0, code);
-      payload.set(text, 2);
-      const timer = setTimeout(() => this.#destroy(), CLOSE_TIMEOUT_MS);
-      try {
-        await this.#enqueue(Opcode.Close, payload, true);
-      } catch {
-        // It is gone already.
-      }
-      clearTimeout(timer);
-    }
+    await this.#sayGoodbye(code, reason);
     this.#destroy();
+  }
+
+  async #sayGoodbye(code: number, reason: string): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    const text = encoder.encode(reason).subarray(0, 120);
+    const payload = new Uint8Array(2 + text.length);
+    new DataView(payload.buffer).setUint16(0, code);
+    payload.set(text, 2);
+    const timer = setTimeout(() => this.#destroy(), CLOSE_TIMEOUT_MS);
+    try {
+      await this.#enqueue(Opcode.Close, payload, true);
+    } catch {
+      // It is gone already.
+    }
+    clearTimeout(timer);
+  }
+
+  /**
+   * A connection that is closed while input waits is reset, and the reset overtakes the goodbye:
+   * what a refused client still sends is read and dropped until it ends, or time is up.
+   */
+  async #dropInput(): Promise<void> {
+    const timer = setTimeout(() => this.#destroy(), CLOSE_TIMEOUT_MS);
+    try {
+      await this.#conn.closeWrite?.();
+      while (!this.#closed && await this.#conn.read(this.#input) !== null);
+    } catch {
+      // It is gone already.
+    }
+    clearTimeout(timer);
   }
 
   #destroy(): void {

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { below } from "../fs/paths.ts";
 
 /** Flags of `deno run` for a program that a client runs. */
 export function denoRunArgs(options: {
@@ -33,7 +33,7 @@ export async function writeScript(
 ): Promise<ScriptFile> {
   const name = `.paddock_${crypto.randomUUID().slice(0, 8)}.${extension}`;
   for (const directory of [cwd, "/tmp"]) {
-    const path = join(directory, name);
+    const path = below(directory, name);
     try {
       await Deno.writeTextFile(path, code, { createNew: true, mode: 0o644 });
     } catch (error) {

@@ -5,6 +5,8 @@ import { listTasks, ProcFile, type TaskInfo } from "./proc.ts";
 const MiB = 1024 * 1024;
 const SLOWEST_POLL_MS = 100;
 const FASTEST_POLL_MS = 5;
+/** Most commands are over before anybody needs to look at them. */
+const FIRST_POLL_MS = 40;
 /** More than a guest is seen to allocate in a millisecond. */
 const ALLOCATION_BYTES_PER_MS = 2 * MiB;
 const TASK_SCAN_MS = 250;
@@ -47,7 +49,8 @@ export class MemoryPolice {
   /** Looks again soon: something was started. */
   wake(): void {
     if (this.#stopped || this.#timer !== undefined) return;
-    this.#schedule(FASTEST_POLL_MS);
+    this.#lastTaskScan = Date.now();
+    this.#schedule(FIRST_POLL_MS);
   }
 
   stop(): void {

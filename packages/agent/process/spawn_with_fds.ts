@@ -1,5 +1,11 @@
-import { spawn } from "node:child_process";
 import type { SpawnedChild, SpawnOptions } from "./guest_process.ts";
+
+let spawn: typeof import("node:child_process").spawn | undefined;
+
+/** Only Node's module takes descriptors, and it is large: it is loaded when it is first needed. */
+export async function loadChildProcess(): Promise<void> {
+  ({ spawn } = await import("node:child_process"));
+}
 
 /** Starts a process whose standard streams are descriptors that this process holds. */
 export function spawnWithFds(
@@ -7,6 +13,7 @@ export function spawnWithFds(
   fds: [number, number, number],
   user: { uid?: number; gid?: number },
 ): SpawnedChild {
+  if (!spawn) throw new Error("loadChildProcess comes first");
   const child = spawn(options.command, options.args, {
     cwd: options.cwd,
     env: options.env,

@@ -1,5 +1,5 @@
-import { dirname, join } from "node:path";
 import { PaddockError } from "@paddock/protocol";
+import { below, normalize, parentOf } from "../fs/paths.ts";
 import type { Identity } from "../identity/identity.ts";
 import { GuestProcess } from "../process/guest_process.ts";
 import type { Environment } from "../process/environment.ts";
@@ -167,11 +167,13 @@ export class ReplPool {
     const process = GuestProcess.spawn(identity, {
       kind: "repl",
       command: deno,
-      args: ["eval", main, ...settings.args],
+      args: ["eval", "--v8-flags=--expose-gc", main, ...settings.args],
       env: {
         ...settings.env,
         [REPL_SOCKET_ENV]: socketPath,
         [REPL_TOKEN_ENV]: token,
+        // Deno's few threads need no heaps of their own.
+        MALLOC_ARENA_MAX: "1",
       },
       cwd: settings.cwd,
       stdin: "piped",
@@ -237,16 +239,16 @@ const CONFIGURATION_FILES = ["deno.json", "deno.jsonc", "package.json"];
 /** What Deno would take for configuration in a directory, and whether it has changed since. */
 function configurationOf(directory: string): string {
   const found: string[] = [];
-  for (let at = directory;; at = dirname(at)) {
+  for (let at = normalize(directory);; at = parentOf(at)) {
     for (const name of CONFIGURATION_FILES) {
       try {
-        const path = join(at, name);
+        const path = below(at, name);
         const { mtime, ino, size } = Deno.statSync(path);
         found.push(`${path}:${mtime?.getTime()}:${ino}:${size}`);
       } catch {
         // There is none.
       }
     }
-    if (at === dirname(at)) return found.join("\n");
+    if (at === "/") return found.join("\n");
   }
 }

@@ -1,9 +1,9 @@
-import { isAbsolute, join } from "node:path";
 import type { LimitValues } from "@paddock/protocol";
 import { readBounded, readStream, writeStream } from "../fs/contents.ts";
 import { entryStream } from "../fs/entry_stream.ts";
 import { expandGlob } from "../fs/expand_glob.ts";
 import { completeFileInfo } from "../fs/file_info.ts";
+import { below } from "../fs/paths.ts";
 import { walk } from "../fs/walk.ts";
 import type { Handlers } from "./handlers.ts";
 
@@ -36,7 +36,7 @@ type FileMethod =
 
 /** Whole files and directories. Paths that are not absolute are below `home`. */
 export function fileHandlers(home: string, limits: LimitValues): Pick<Handlers, FileMethod> {
-  const at = (path: string) => isAbsolute(path) ? path : join(home, path);
+  const at = (path: string) => below(home, path);
   const text = new TextDecoder("utf-8", { ignoreBOM: true });
   return {
     readFile: ({ path, abortId }, call) =>

@@ -1,6 +1,6 @@
-import { isAbsolute, join } from "node:path";
 import type { LimitValues } from "@paddock/protocol";
 import { completeFileInfo } from "../fs/file_info.ts";
+import { below } from "../fs/paths.ts";
 import type { Handlers } from "./handlers.ts";
 
 type HandleMethod =
@@ -20,7 +20,7 @@ type HandleMethod =
 
 /** Open files of the calling connection. */
 export function handleHandlers(home: string, limits: LimitValues): Pick<Handlers, HandleMethod> {
-  const at = (path: string) => isAbsolute(path) ? path : join(home, path);
+  const at = (path: string) => below(home, path);
   return {
     open: async ({ path, options }, { files }) => ({
       fileHandleId: await files.open(() => Deno.open(at(path), options)),

@@ -1,7 +1,7 @@
-import { isAbsolute, join } from "node:path";
 import type { MethodInput } from "@paddock/protocol";
 import type { AgentConfig } from "../config.ts";
 import { osError } from "../fs/os_error.ts";
+import { below } from "../fs/paths.ts";
 import type { ListeningPorts } from "../net/listening.ts";
 import { denoRunArgs, watchRestarts, writeScript } from "../process/deno_program.ts";
 import type { Environment } from "../process/environment.ts";
@@ -41,7 +41,7 @@ export function processHandlers(services: ProcessServices): Pick<Handlers, Proce
   const { home } = config.account;
 
   function directory(cwd: string | undefined): string {
-    return cwd === undefined ? home : isAbsolute(cwd) ? cwd : join(home, cwd);
+    return cwd === undefined ? home : below(home, cwd);
   }
 
   /** Starts a process and connects its streams; a stream it will not read is refused. */

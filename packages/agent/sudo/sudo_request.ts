@@ -1,4 +1,4 @@
-import { isAbsolute } from "node:path";
+import { isAbsolute } from "../fs/paths.ts";
 import type { SystemAccount } from "./accounts.ts";
 
 /** What the `sudo` of the guest asks for. */

@@ -1,8 +1,9 @@
-import { constants } from "node:os";
 import type { Account, Identity } from "../identity/identity.ts";
 import { FdSocket } from "../identity/fd_socket.ts";
 import { GuestProcess } from "../process/guest_process.ts";
 import type { ProcessTable } from "../process/process_table.ts";
+import { numberOfSignal, signalNumbered } from "../process/signals.ts";
+import { loadChildProcess } from "../process/spawn_with_fds.ts";
 import { findAccount } from "./accounts.ts";
 import { parseSudoRequest, sudoCommand, type SudoRequest } from "./sudo_request.ts";
 
@@ -27,7 +28,9 @@ export interface SudoServerOptions {
 export class SudoServer {
   readonly #options: SudoServerOptions;
   readonly #listener: Deno.UnixListener;
-  readonly #fdSocket: FdSocket;
+  readonly #fdPath: string;
+  /** Made when it is first needed, as most sandboxes never see a sudo. */
+  #fdSocket: FdSocket | undefined;
   /** One at a time: the descriptors that arrive belong to the request that waits for them. */
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -35,17 +38,11 @@ export class SudoServer {
   constructor(options: SudoServerOptions) {
     this.#options = options;
     const { socketPath, identity } = options;
-    const fdPath = `${socketPath}.fds`;
-    [this.#listener, this.#fdSocket] = identity.asRoot(() => {
-      try {
-        Deno.removeSync(fdPath);
-      } catch {
-        // There is none from before.
-      }
+    this.#fdPath = `${socketPath}.fds`;
+    this.#listener = identity.asRoot(() => {
       const listener = Deno.listen({ transport: "unix", path: socketPath });
-      const fdSocket = new FdSocket(fdPath);
-      for (const path of [socketPath, fdPath]) Deno.chmodSync(path, 0o666);
-      return [listener, fdSocket];
+      Deno.chmodSync(socketPath, 0o666);
+      return listener;
     });
     void this.#accept();
   }
@@ -54,7 +51,7 @@ export class SudoServer {
     if (this.#closed) return;
     this.#closed = true;
     this.#listener.close();
-    this.#fdSocket.close();
+    this.#fdSocket?.close();
   }
 
   async #accept(): Promise<void> {
@@ -75,8 +72,7 @@ export class SudoServer {
       // Without the sudo that asked, nobody waits for the command any more.
       if (!process.exit) process.kill("SIGKILL");
       const { code, signal } = await process.status;
-      const number = signal ? constants.signals[signal as keyof typeof constants.signals] : 0;
-      await reply(connection, `exit ${code} ${number}`);
+      await reply(connection, `exit ${code} ${numberOfSignal(signal)}`);
     } catch (error) {
       await reply(connection, `error ${error instanceof Error ? error.message : error}`)
         .catch(() => {});
@@ -106,8 +102,10 @@ export class SudoServer {
     connection: Deno.UnixConn,
     request: SudoRequest,
   ): Promise<GuestProcess | undefined> {
+    const fdSocket = this.#fdSocket ??= this.#openFdSocket();
+    await loadChildProcess();
     await reply(connection, "descriptors");
-    const received = await this.#fdSocket.receive();
+    const received = await fdSocket.receive();
     const fds = received?.fds ?? [];
     try {
       if (received?.token !== request.token || fds.length !== STDIO) {
@@ -134,17 +132,27 @@ export class SudoServer {
       }
       throw error;
     } finally {
-      this.#fdSocket.closeFds(fds);
+      fdSocket.closeFds(fds);
     }
   }
 
+  #openFdSocket(): FdSocket {
+    return this.#options.identity.asRoot(() => {
+      try {
+        Deno.removeSync(this.#fdPath);
+      } catch {
+        // There is none from before.
+      }
+      const socket = new FdSocket(this.#fdPath);
+      Deno.chmodSync(this.#fdPath, 0o666);
+      return socket;
+    });
+  }
+
   async #forwardSignals(lines: Lines, process: GuestProcess): Promise<void> {
-    const names = new Map<number, Deno.Signal>(
-      Object.entries(constants.signals).map(([name, number]) => [number, name as Deno.Signal]),
-    );
     try {
       for await (const line of lines.rest()) {
-        const signal = names.get(Number(line.match(/^signal (\d+)$/)?.[1]));
+        const signal = signalNumbered(Number(line.match(/^signal (\d+)$/)?.[1]));
         if (signal) process.kill(signal);
       }
     } catch {
