@@ -1,4 +1,9 @@
-import type { MethodInput, MethodName, MethodOutput } from "@paddock/protocol";
+import {
+  fromWireError,
+  type MethodInput,
+  type MethodName,
+  type MethodOutput,
+} from "@paddock/protocol";
 import type { Connection } from "./connection.ts";
 import type { FileInfo } from "./fs_types.ts";
 
@@ -146,7 +151,10 @@ export class FsFile {
     method: M,
     input: Omit<MethodInput<M>, "fileHandleId">,
   ): Promise<MethodOutput<M>> {
-    if (this.#closed) return Promise.reject(new TypeError("the file is closed"));
+    if (this.#closed) {
+      const constructorName = "BadResource";
+      return Promise.reject(fromWireError({ constructorName, message: "the file is closed" }));
+    }
     const { connection, fileHandleId } = this.#init;
     return connection.call(method, { ...input, fileHandleId } as unknown as MethodInput<M>);
   }
