@@ -63,9 +63,12 @@ async function runAll(server: DemoServer): Promise<ExampleResult[]> {
       interrupted.signal,
       (line) => console.log(exampleLine(line)),
     );
+    if (interrupted.signal.aborted) {
+      console.log("    interrupted\n");
+      break;
+    }
     console.log(exampleEnd(result));
     results.push(result);
-    if (interrupted.signal.aborted) break;
   }
   return results;
 }

@@ -30,10 +30,15 @@ export function describeError(error: unknown): Described {
   if (!(error instanceof Error)) return { message: String(error), exitCode: exitCodes.failure };
   const fields = error as Error & { code?: unknown; hint?: unknown; traceId?: unknown };
   return {
-    message: error.message.replace(/\.$/, "") || error.name,
+    message: withoutRefusal(error.message).replace(/\.$/, "") || error.name,
     code: typeof fields.code === "string" ? fields.code : undefined,
     hint: typeof fields.hint === "string" ? fields.hint : undefined,
     traceId: typeof fields.traceId === "string" ? fields.traceId : undefined,
     exitCode: error instanceof CliError ? error.exitCode : exitCodes.failure,
   };
+}
+
+/** The client library puts code and trace id into its messages; here they have places of their own. */
+function withoutRefusal(message: string): string {
+  return message.replace(/ \(status \d+, code [^()]*\)$/, "");
 }

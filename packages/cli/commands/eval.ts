@@ -1,8 +1,8 @@
 import process from "node:process";
 import { text } from "node:stream/consumers";
 import { inspect } from "node:util";
-import { Sandbox } from "@paddock/sandbox";
-import { usageError } from "../cli_error.ts";
+import { Sandbox, SandboxSdkError } from "@paddock/sandbox";
+import { CliError, usageError } from "../cli_error.ts";
 import { clientOptions } from "../connection.ts";
 import { colourOn, printLine } from "../output.ts";
 import { onSignals } from "../signals.ts";
@@ -23,7 +23,10 @@ export async function evalCommand(
     sandbox.close().finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
   });
   try {
-    printValue(await sandbox.deno.eval(code), options.json ?? false);
+    const value = await sandbox.deno.eval(code).catch((error) => {
+      throw error instanceof SandboxSdkError ? error : thrownInside(error);
+    });
+    printValue(value, options.json ?? false);
   } finally {
     await sandbox.close();
   }
@@ -42,6 +45,19 @@ async function readArguments(
     throw usageError(`no code given for ${code}`, `paddock eval ${code} '1 + 1'`);
   }
   return { id, code: code === "-" ? await text(process.stdin) : code };
+}
+
+/** What the code threw, as a REPL shows it, with the lines of its stack that are the code's own. */
+function thrownInside(error: unknown): CliError {
+  if (!(error instanceof Error)) {
+    return new CliError(`the code threw ${inspect(error)}`, { cause: error });
+  }
+  const frames = (error.stack ?? "").split("\n")
+    .filter((line) => /^\s+at /.test(line) && !line.includes("file:///"));
+  return new CliError(`${error.name}: ${error.message}`, {
+    hint: frames.map((line) => line.trim()).join("\n") || undefined,
+    cause: error,
+  });
 }
 
 function printValue(value: unknown, json: boolean): void {
