@@ -51,7 +51,8 @@ export async function writeBundle(spec: LaunchSpec): Promise<Bundle> {
       [`${spec.workDir}/hosts`, `${root}/etc/hosts`, "none", "bind,ro"],
       [`${spec.workDir}/hostname`, `${root}/etc/hostname`, "none", "bind,ro"],
       [`${spec.workDir}/meminfo`, "/proc/meminfo", "none", "bind,ro"],
-      [spec.diskImage, bundle.diskMount, "ext4", "loop,noatime,nodev,nosuid,noexec,discard"],
+      // Not noexec: the guest's own programs are mapped from the file that gVisor keeps here.
+      [spec.diskImage, bundle.diskMount, "ext4", "loop,noatime,nodev,nosuid,discard"],
     ]),
   };
   Deno.mkdirSync(root, { recursive: true });
