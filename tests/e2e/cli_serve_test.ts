@@ -179,24 +179,21 @@ Deno.test("tokens are made, listed and revoked beside a running server", async (
   assert.equal((await token("revoke", "nobody")).code, 1);
 });
 
-Deno.test("a second signal stops at once with the signal's code, and the next start cleans up", async () => {
-  const dataDir = await Deno.makeTempDir({ prefix: "paddock-cli-test-" });
-  const first = await startServer({ dataDir, keepData: true });
-  const before = await (async () => {
-    const env = first.env;
-    for (let i = 0; i < 2; i++) {
-      assert.equal((await run("node", [launcher, "create"], { env })).code, 0);
-    }
-    return await ownedResources(dataDir, first.pid);
-  })();
-  Deno.kill(first.pid, "SIGINT");
-  // The same signal within a quarter of a second counts once: a terminal sends it twice.
-  await delay(10);
-  Deno.kill(first.pid, "SIGTERM");
-  await first.stop();
-  {
-    await using _second = await startServer({ dataDir, keepData: true });
-    assert.deepEqual(await leftovers(before, dataDir), nothing);
-  }
-  await Deno.remove(dataDir, { recursive: true });
+Deno.test("a second signal stops at once with its own code, and the next start cleans up", async () => {
+  await using first = await serve();
+  const ready = await first.ready();
+  const env = { PADDOCK_ENDPOINT: ready.api, PADDOCK_TOKEN: ready.token };
+  const created = await Promise.all([1, 2].map(() => run("node", [launcher, "create"], { env })));
+  assert.deepEqual(created.map(({ code }) => code), [0, 0]);
+  const before = await ownedResources(first.dataDir, first.child.pid!);
+  Deno.kill(first.child.pid!, "SIGINT");
+  await delay(20);
+  Deno.kill(first.child.pid!, "SIGTERM");
+  const { code, output } = await first.exit;
+  assert.equal(code, 143, output);
+  assert.match(output, /the next start removes what is left/);
+
+  const next = await startServer({ dataDir: first.dataDir, keepData: true });
+  await next.stop();
+  assert.deepEqual(await leftovers(before, first.dataDir), nothing);
 });

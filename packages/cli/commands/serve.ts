@@ -2,8 +2,9 @@ import { constants } from "node:os";
 import process from "node:process";
 import { PaddockError } from "@paddock/protocol";
 import { type Config, loadConfig, startNode } from "@paddock/server";
-import { ensureImage } from "../../../images/build_image.ts";
+import { ensureImage, imageIsBuilt } from "../../../images/build_image.ts";
 import { CliError } from "../cli_error.ts";
+import { driverChecks } from "../doctor/driver_checks.ts";
 import { examineHost } from "../doctor/examine_host.ts";
 import { exitCodes } from "../exit_codes.ts";
 import { formatElapsed } from "../format.ts";
@@ -26,6 +27,7 @@ interface ServeOptions {
 
 export async function serveCommand(options: ServeOptions): Promise<void> {
   const config = loadConfig({ env: Deno.env.toObject(), flags: flagsOf(options) });
+  if (Deno.uid() !== 0) throw new PaddockError("NOT_ROOT");
   using _lock = options.local ? await lockLocal() : undefined;
 
   const stop = Promise.withResolvers<StopSignal | "launcher">();
@@ -62,27 +64,41 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
   }
 }
 
+/** Errors about which doctor has more to say. */
+const hostCodes = ["HOST_CANNOT_RUN_SANDBOXES", "MISSING_DEPENDENCY"];
+
 async function start(config: Config, signal: AbortSignal) {
   using progress = new Progress();
   try {
     return await startNode({
       config,
-      image: (request) =>
-        ensureImage({
+      image: async (request) => {
+        if (!(await imageIsBuilt(request)).built) await refuseUnableHost(request.signal);
+        return await ensureImage({
           ...request,
           onProgress: ({ percent, what }) =>
             progress.update({ step: `guest image: ${what}`, done: percent, total: 100 }),
-        }),
+        });
+      },
       signal,
     });
   } catch (error) {
-    if (error instanceof PaddockError && error.code === "HOST_CANNOT_RUN_SANDBOXES") {
+    if (error instanceof PaddockError && hostCodes.includes(error.code)) {
       progress[Symbol.dispose]();
       const report = await examineHost(config, AbortSignal.timeout(60_000));
       printNote(renderReport(report));
     }
     throw error;
   }
+}
+
+/** Before minutes are spent on an image: it would be of no use where no driver works. */
+async function refuseUnableHost(signal: AbortSignal): Promise<void> {
+  const drivers = await driverChecks(signal);
+  if (drivers.some((driver) => driver.works)) return;
+  throw new PaddockError("HOST_CANNOT_RUN_SANDBOXES", {
+    message: drivers[0].problems[0] ?? undefined,
+  });
 }
 
 /** Option names are the configuration's own, so what is not given stays undefined. */

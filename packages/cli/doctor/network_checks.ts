@@ -24,7 +24,7 @@ async function nft(signal: AbortSignal): Promise<Check> {
   return missing(
     "nft",
     `installed, but does not work: ${list.output.trim().split("\n")[0]}`,
-    Deno.uid() === 0 ? "modprobe nf_tables" : "run doctor as root",
+    Deno.uid() === 0 ? "modprobe nf_tables" : "sudo npx paddock doctor",
   );
 }
 
