@@ -16,7 +16,7 @@ export const waits = {
   reconnectFirstMs: 100,
   reconnectMaxMs: 5_000,
   /** How long the other side may take to agree to the end of a connection. */
-  closeMs: 2_000,
+  closeMs: 500,
   /** For the local daemon to answer a health check. */
   healthMs: 3_000,
   /** For the local daemon to start. */
