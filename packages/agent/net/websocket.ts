@@ -12,19 +12,19 @@ const PROTOCOL_ERROR = 1002;
 const INVALID_DATA = 1007;
 
 const READ_BYTES = 64 * 1024;
-/** What is waiting to be sent is packed into writes of at most this many bytes. */
+/** What is to be sent is collected for writes of at most this many bytes. */
 const WRITE_BYTES = 512 * 1024;
-/** `send` asks its caller to wait once this much is waiting. */
 const HIGH_WATER_BYTES = 128 * 1024;
 const CLOSE_TIMEOUT_MS = 2_000;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-interface Outgoing {
+/** A frame that found no room yet. */
+interface Waiting {
   header: Uint8Array;
   payload: Uint8Array;
-  sent: PromiseWithResolvers<void> | undefined;
+  taken: PromiseWithResolvers<void>;
 }
 
 export type WebSocketConn =
@@ -41,10 +41,13 @@ export class ServerWebSocket {
   #input: Uint8Array;
   #start = 0;
   #end = 0;
-  readonly #queue: Outgoing[] = [];
+  /** Collects what is sent while the other buffer is being written. */
+  #collected = new Uint8Array(0);
+  #collectedBytes = 0;
+  #idleBuffer = new Uint8Array(0);
+  readonly #waiting: Waiting[] = [];
   #queuedBytes = 0;
   #writing = false;
-  #scratch = new Uint8Array(0);
   #closing = false;
   #closed = false;
   #drained: PromiseWithResolvers<void> | undefined;
@@ -71,7 +74,10 @@ export class ServerWebSocket {
     }
   }
 
-  /** Returns a promise when the caller should wait before it sends more. Keeps the order. */
+  /**
+   * Keeps the order. Returns a promise when there is no room: whoever sends much waits for it. The
+   * bytes are the caller's again once `send` has returned, or its promise has settled.
+   */
   send(data: string | Uint8Array): void | Promise<void> {
     if (this.#closing || this.#closed) throw new Error("The WebSocket is closed");
     const isText = typeof data === "string";
@@ -116,7 +122,8 @@ export class ServerWebSocket {
     payload.set(text, 2);
     const timer = setTimeout(() => this.#destroy(), CLOSE_TIMEOUT_MS);
     try {
-      await this.#enqueue(Opcode.Close, payload, true);
+      await this.#enqueue(Opcode.Close, payload);
+      await this.#flushed();
     } catch {
       // It is gone already.
     }
@@ -148,7 +155,10 @@ export class ServerWebSocket {
       // The other side was first.
     }
     const error = new Error("The WebSocket is closed");
-    for (const { sent } of this.#queue.splice(0)) sent?.reject(error);
+    for (const { taken } of this.#waiting.splice(0)) {
+      taken.promise.catch(() => {});
+      taken.reject(error);
+    }
     this.#queuedBytes = 0;
     this.#drained?.resolve();
     this.#drained = undefined;
@@ -258,25 +268,41 @@ export class ServerWebSocket {
     if (this.#queuedBytes < HIGH_WATER_BYTES) this.#enqueue(opcode, payload)?.catch(() => {});
   }
 
-  #enqueue(opcode: number, payload: Uint8Array, wait = false): void | Promise<void> {
+  #enqueue(opcode: number, payload: Uint8Array): void | Promise<void> {
     const header = frameHeader(opcode, payload.length);
     this.#queuedBytes += header.length + payload.length;
-    const full = wait || this.#queuedBytes > HIGH_WATER_BYTES;
-    const sent = full ? Promise.withResolvers<void>() : undefined;
-    this.#queue.push({ header, payload, sent });
+    if (this.#waiting.length === 0 && this.#collect(header, payload)) {
+      if (!this.#writing) void this.#write();
+      return;
+    }
+    const taken = Promise.withResolvers<void>();
+    this.#waiting.push({ header, payload, taken });
     if (!this.#writing) void this.#write();
-    return sent?.promise;
+    return taken.promise;
+  }
+
+  /** Copies a frame behind those that are collected, if there is room. */
+  #collect(header: Uint8Array, payload: Uint8Array): boolean {
+    const end = this.#collectedBytes + header.length + payload.length;
+    if (end > WRITE_BYTES) return false;
+    if (end > this.#collected.length) {
+      const larger = new Uint8Array(end > READ_BYTES ? WRITE_BYTES : READ_BYTES);
+      larger.set(this.#collected.subarray(0, this.#collectedBytes));
+      this.#collected = larger;
+    }
+    this.#collected.set(header, this.#collectedBytes);
+    this.#collected.set(payload, this.#collectedBytes + header.length);
+    this.#collectedBytes = end;
+    return true;
   }
 
   async #write(): Promise<void> {
     this.#writing = true;
     try {
-      while (this.#queue.length > 0 && !this.#closed) {
-        const batch = this.#nextBatch();
-        await this.#writeAll(batch.bytes);
-        if (batch.rest) await this.#writeAll(batch.rest);
-        this.#queuedBytes -= batch.bytes.length + (batch.rest?.length ?? 0);
-        for (const { sent } of batch.frames) sent?.resolve();
+      while (!this.#closed) {
+        if (this.#collectedBytes > 0) await this.#writeCollected();
+        else if (this.#waiting.length > 0) await this.#writeLarge();
+        else break;
         if (this.#queuedBytes <= HIGH_WATER_BYTES) {
           this.#drained?.resolve();
           this.#drained = undefined;
@@ -286,36 +312,48 @@ export class ServerWebSocket {
       this.#destroy();
     } finally {
       this.#writing = false;
-      if (this.#queue.length === 0 && this.#scratch.length > READ_BYTES) {
-        this.#scratch = new Uint8Array(0);
-      }
+      // A connection that is quiet keeps no large buffers.
+      this.#idleBuffer = new Uint8Array(0);
+      if (this.#collected.length > READ_BYTES) this.#collected = this.#idleBuffer;
     }
   }
 
-  /** As many frames as fit into one write; a frame that is larger is written without a copy. */
-  #nextBatch(): { bytes: Uint8Array; rest?: Uint8Array; frames: Outgoing[] } {
-    const frames: Outgoing[] = [];
-    let bytes = 0;
-    for (const { header, payload } of this.#queue) {
-      const size = header.length + payload.length;
-      if (frames.length > 0 && bytes + size > WRITE_BYTES) break;
-      bytes += size;
-      frames.push(this.#queue[frames.length]);
+  async #writeCollected(): Promise<void> {
+    const buffer = this.#collected;
+    const bytes = this.#collectedBytes;
+    this.#collected = this.#idleBuffer;
+    this.#collectedBytes = 0;
+    while (this.#waiting.length > 0) {
+      const { header, payload, taken } = this.#waiting[0];
+      if (!this.#collect(header, payload)) break;
+      this.#waiting.shift();
+      taken.resolve();
     }
-    this.#queue.splice(0, frames.length);
-    if (frames.length === 1 && bytes > WRITE_BYTES) {
-      return { bytes: frames[0].header, rest: frames[0].payload, frames };
+    await this.#writeAll(buffer.subarray(0, bytes));
+    this.#idleBuffer = buffer;
+    this.#queuedBytes -= bytes;
+  }
+
+  /** A frame that no buffer holds is written from where it is. */
+  async #writeLarge(): Promise<void> {
+    const { header, payload, taken } = this.#waiting.shift()!;
+    try {
+      await this.#writeAll(header);
+      await this.#writeAll(payload);
+    } catch (error) {
+      taken.promise.catch(() => {});
+      taken.reject(error);
+      throw error;
     }
-    if (this.#scratch.length < bytes) {
-      this.#scratch = new Uint8Array(bytes > READ_BYTES ? WRITE_BYTES : READ_BYTES);
+    this.#queuedBytes -= header.length + payload.length;
+    taken.resolve();
+  }
+
+  async #flushed(): Promise<void> {
+    while (this.#writing && !this.#closed) {
+      this.#drained ??= Promise.withResolvers<void>();
+      await Promise.race([this.#drained.promise, new Promise((later) => setTimeout(later, 5))]);
     }
-    let at = 0;
-    for (const { header, payload } of frames) {
-      this.#scratch.set(header, at);
-      this.#scratch.set(payload, at + header.length);
-      at += header.length + payload.length;
-    }
-    return { bytes: this.#scratch.subarray(0, at), frames };
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {

@@ -21,6 +21,8 @@ import { Semaphore } from "./semaphore.ts";
 const REQUEST_BYTES = 64 * 1024 * 1024;
 const WHOLE_FILES_AT_ONCE = 2;
 
+const TAKEN = Promise.resolve();
+
 export interface RpcConnectionOptions {
   socket: ServerWebSocket;
   codec: Codec;
@@ -51,9 +53,9 @@ export class RpcConnection {
       mode,
       codec,
       limits,
-      // The socket settles what it returned when the bytes have been written.
+      // The socket has taken a copy when it asks for no patience, so the bytes are free at once.
+      send: (data) => socket.send(data) ?? TAKEN,
       recycle: true,
-      send: (data) => socket.send(data),
       onPause: () => this.#resumed ??= Promise.withResolvers<void>(),
       onResume: () => {
         this.#resumed?.resolve();
