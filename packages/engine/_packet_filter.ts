@@ -79,6 +79,11 @@ table inet ${this.table} {
     meta l4proto tcp reject with tcp reset
     reject with icmp admin-prohibited
   }
+  chain to_host {
+    fib saddr . iif oif missing drop
+    ${dns}
+    goto refuse
+  }
   chain from_guest {
     meta nfproto ipv6 drop
     fib saddr . iif oif missing drop
@@ -98,7 +103,7 @@ table inet ${this.table} {
   chain input {
     type filter hook input priority filter; policy accept;
     iifname ${this.#links} ct state established,related accept
-    iifname ${this.#links} goto refuse
+    iifname ${this.#links} goto to_host
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;

@@ -130,6 +130,7 @@ export class Sandbox implements RunningSandbox {
     // Booting may use every CPU there is: only what runs in here from now on is not ours.
     place.cgroup.limitCpus(limits.cpus);
     this.#ending.signal.throwIfAborted();
+    died.signal.throwIfAborted();
     this.#setState("running");
     const stopAt = this.#stopAt;
     this.#timer = stopAt === "session"
