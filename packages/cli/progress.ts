@@ -4,6 +4,8 @@ import { formatElapsed } from "./format.ts";
 /** What is being done now; `done` of `total` in any unit, both absent when nobody knows. */
 export interface ProgressUpdate {
   step: string;
+  /** Changes all the time, and is shown on a terminal only. */
+  detail?: string;
   done?: number;
   total?: number;
 }
@@ -37,7 +39,8 @@ export class Progress implements Disposable {
     this.#open = true;
     const elapsed = formatElapsed(now - this.#started);
     const columns = process.stderr.columns ?? 80;
-    const text = `${bar(update)}${update.step}${percent(update)}  ${elapsed}`;
+    const detail = update.detail ? `  ${update.detail}` : "";
+    const text = `${bar(update)}${update.step}${percent(update)}  ${elapsed}${detail}`;
     this.#write(`\r\x1b[K${[...text].slice(0, columns - 1).join("")}`);
   }
 

@@ -22,3 +22,10 @@ Deno.test("on a terminal one line redraws itself and is gone at the end", () => 
   assert.ok(screen.startsWith("\r\x1b[K[##########----------] unpack 50%"), screen);
   assert.ok(screen.endsWith("\r\x1b[K"));
 });
+
+Deno.test("details that change all the time are shown ten times a second at most", () => {
+  let writes = 0;
+  using progress = new Progress({ terminal: true, write: () => writes++ });
+  for (let i = 0; i < 1000; i++) progress.update({ step: "copy", detail: `${i} bytes` });
+  assert.ok(writes < 5, `${writes} writes`);
+});

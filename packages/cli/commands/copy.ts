@@ -48,8 +48,8 @@ export async function copyCommand(
       onProgress: (now: TransferProgress) => {
         last = now;
         if (!shown) return;
-        const step = `${formatBytes(now.bytes)}  ${visible(now.path)}`;
-        progress.update({ step, done: now.bytes, total });
+        const detail = `${formatBytes(now.bytes)}  ${visible(now.path)}`;
+        progress.update({ step: "copying", done: now.bytes, total, detail });
       },
     };
     if (from.kind === "local") await sandbox.fs.upload(from.path, to.path, transfer);
@@ -63,9 +63,8 @@ export async function copyCommand(
   const milliseconds = Math.round(performance.now() - started);
   if (options.json) printJson({ bytes: last.bytes, entries: last.entries, milliseconds });
   else if (!options.quiet && process.stderr.isTTY) {
-    printNote(
-      `${formatBytes(last.bytes)} in ${last.entries} entries, ${formatElapsed(milliseconds)}`,
-    );
+    const entries = last.entries === 1 ? "1 entry" : `${last.entries} entries`;
+    printNote(`${formatBytes(last.bytes)} in ${entries}, ${formatElapsed(milliseconds)}`);
   }
 }
 
