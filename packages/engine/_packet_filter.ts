@@ -89,6 +89,7 @@ table inet ${this.table} {
     fib saddr . iif oif missing drop
     ct state established,related accept
     ct state invalid drop
+    oifname "${LINK_WILDCARD}" goto refuse
     ${dns}
     ${allowed}
     ip daddr @refused goto refuse
@@ -96,9 +97,9 @@ table inet ${this.table} {
   }
   chain forward {
     type filter hook forward priority filter; policy accept;
+    iifname ${this.#links} goto from_guest
     oifname ${this.#links} ct state established,related accept
     oifname ${this.#links} drop
-    iifname ${this.#links} goto from_guest
   }
   chain input {
     type filter hook input priority filter; policy accept;
