@@ -32,6 +32,7 @@ const FOREIGN =
 interface Bindings {
   traceId: string;
   log: Log;
+  body: () => Promise<Uint8Array>;
 }
 
 export interface App {
@@ -86,7 +87,7 @@ async function serve(
     params: req.param(),
     query: new URL(req.url).searchParams,
     hostRegion: regionOfHost(req.header("host"), services.config.regions),
-    json: () => readJson(req.raw),
+    json: () => readJson(context.env.body),
     signal: req.raw.signal,
     log,
   };
@@ -105,8 +106,8 @@ function respond(context: Context<{ Bindings: Bindings }>, answer: Answer): Resp
   });
 }
 
-async function readJson(request: Request): Promise<unknown> {
-  const bytes = new Uint8Array(await request.arrayBuffer());
+async function readJson(body: () => Promise<Uint8Array>): Promise<unknown> {
+  const bytes = await body();
   if (bytes.length === 0) return undefined;
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -1,4 +1,9 @@
-import { createServer as createHttpServer, type IncomingMessage, type Server } from "node:http";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { PaddockError } from "@paddock/protocol";
 import type { Engine } from "@paddock/engine";
@@ -11,16 +16,13 @@ import { Connections } from "../session/connections.ts";
 import type { Store } from "../store/store.ts";
 import { answerError } from "./api_error.ts";
 import { createApp } from "./app.ts";
-import { bridge } from "./node_bridge.ts";
+import { bridge, respond } from "./node_bridge.ts";
 import { respondRaw } from "./raw_response.ts";
 import { newTraceId } from "./trace.ts";
 import { handleUpgrade } from "./upgrade.ts";
 
 /** How long requests under way may take to end once the server closes. */
 const CLOSE_WITHIN_MS = 5_000;
-
-/** How long a client whose body was refused may take to read why. */
-const REFUSED_LINGER_MS = 1_000;
 
 export interface PaddockServer {
   /** Resolves with where it listens; `localhost` means both families where there are both. */
@@ -64,34 +66,27 @@ export function createServer({ config, engine, store, log }: ServerOptions): Pad
   const servers: Server[] = [];
   const upgrading = new Set<Socket>();
 
-  function onRequest(message: IncomingMessage, response: import("node:http").ServerResponse) {
+  function onRequest(message: IncomingMessage, response: ServerResponse) {
     const traceId = newTraceId();
-    const bindings = { traceId, log: log.with({ traceId }) };
+    const requestLog = log.with({ traceId });
     const began = performance.now();
     const { method, url } = message;
     response.on("close", () => {
       const ms = Math.round(performance.now() - began);
-      bindings.log.debug("request", { method, path: url, status: response.statusCode, ms });
+      requestLog.debug("request", { method, path: url, status: response.statusCode, ms });
     });
+    const { requestBodyBytes, requestTimeoutMs } = config.limits;
+    const limits = { requestBodyBytes, answerMs: requestTimeoutMs };
     bridge(
       message,
       response,
-      (request) => app.fetch(request, bindings),
-      config.limits.requestBodyBytes,
+      limits,
+      ({ request, body }) => app.fetch(request, { traceId, log: requestLog, body }),
     ).catch((error) => {
-      if (response.destroyed) return;
-      const { status, body } = answerError(error, traceId, bindings.log);
-      // A body that was not read to its end makes the rest of the connection unreadable.
-      response.writeHead(status, {
-        "content-type": "application/json",
-        "x-deno-trace-id": traceId,
-        "connection": "close",
-      });
-      response.end(body);
-      // What the client still sends is dropped, for as long as it may take to read the answer.
-      message.resume();
-      const timer = setTimeout(() => message.socket.destroy(), REFUSED_LINGER_MS);
-      response.on("close", () => clearTimeout(timer));
+      if (response.destroyed || response.headersSent) return void message.socket.destroy();
+      const { status, body } = answerError(error, traceId, requestLog);
+      const headers = { "content-type": "application/json", "x-deno-trace-id": traceId };
+      respond(message, response, limits, status, headers, new TextEncoder().encode(body));
     });
   }
 

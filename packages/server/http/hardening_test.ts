@@ -99,3 +99,42 @@ Deno.test("an upgrade to something else than a WebSocket is refused", async () =
   assert.match(keyless, /"field":"sec-websocket-key"/);
   assert.deepEqual(server.engine.list(), []);
 });
+
+Deno.test("a body is not read for a caller who is not known", async () => {
+  await using server = await serveStandIn();
+  const began = performance.now();
+  const answer = await exchange(
+    server,
+    "POST /api/v3/sandboxes HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+  );
+  assert.deepEqual(statuses(answer), [401], "the answer does not wait for the body");
+  assert.match(answer.toLowerCase(), /\r\nconnection: close\r\n/);
+  assert.ok(performance.now() - began < 5_000, "and the connection does not stay");
+});
+
+Deno.test("connections beyond the limit are not served, and room is made by those that go", async () => {
+  await using server = await serveStandIn({ connections: 2 });
+  const port = Number(new URL(server.url).port);
+  const held = [connect(port, "127.0.0.1"), connect(port, "127.0.0.1")];
+  await Promise.all(held.map((socket) => once(socket, "connect")));
+  // Both must have been counted before the third knocks.
+  await new Promise((settled) => setTimeout(settled, 100));
+  const ask = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  assert.deepEqual(statuses(await exchange(server, ask)), []);
+  for (const socket of held) socket.destroy();
+  await new Promise((settled) => setTimeout(settled, 100));
+  assert.deepEqual(statuses(await exchange(server, ask)), [200]);
+});
+
+Deno.test("a connection serves one request after another", async () => {
+  await using server = await serveStandIn();
+  const auth = `Authorization: Bearer ${server.token}`;
+  const answer = await exchange(
+    server,
+    "GET /health HTTP/1.1\r\nHost: x\r\n\r\n" +
+      `POST /api/v3/sandboxes HTTP/1.1\r\nHost: x\r\n${auth}\r\nContent-Length: 2\r\n\r\n{}` +
+      `DELETE /api/v3/sandbox/none HTTP/1.1\r\nHost: x\r\n${auth}\r\n\r\n` +
+      "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+  );
+  assert.deepEqual(statuses(answer), [200, 201, 404, 200]);
+});

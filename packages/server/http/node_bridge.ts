@@ -1,28 +1,68 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { PaddockError } from "@paddock/protocol";
 
-export type FetchHandler = (request: Request) => Promise<Response> | Response;
+/** A request as the router takes it; its body is read by who wants it, after the caller is known. */
+export interface BridgedRequest {
+  request: Request;
+  body: () => Promise<Uint8Array>;
+}
 
-/** Hands a node:http request to a web-standard handler: body read whole, and bounded, before. */
+export interface BridgeLimits {
+  requestBodyBytes: number;
+  /** How long a client may take to read its answer. */
+  answerMs: number;
+}
+
+/** How long a client whose body was not wanted may go on sending before it is cut off. */
+const UNREAD_LINGER_MS = 1_000;
+
+/** Hands a node:http request to a web-standard handler, and its answer back. */
 export async function bridge(
   message: IncomingMessage,
   response: ServerResponse,
-  handler: FetchHandler,
-  maxBodyBytes: number,
+  limits: BridgeLimits,
+  handler: (bridged: BridgedRequest) => Promise<Response>,
 ): Promise<void> {
   const gone = new AbortController();
   response.on("close", () => gone.abort(new PaddockError("ABORTED")));
   const request = new Request(urlOf(message), {
     method: message.method,
     headers: headersOf(message),
-    body: hasBody(message) ? await readBody(message, maxBodyBytes) : undefined,
     signal: gone.signal,
   });
-  const answer = await handler(request);
+  let body: Promise<Uint8Array> | undefined;
+  const answer = await handler({
+    request,
+    body: () => body ??= readBody(message, limits.requestBodyBytes),
+  });
   if (response.destroyed) return;
-  const body = new Uint8Array(await answer.arrayBuffer());
-  response.writeHead(answer.status, Object.fromEntries(answer.headers));
-  response.end(message.method === "HEAD" ? undefined : body);
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  respond(message, response, limits, answer.status, Object.fromEntries(answer.headers), bytes);
+}
+
+/** Also for errors before there is a request to hand on. */
+export function respond(
+  message: IncomingMessage,
+  response: ServerResponse,
+  limits: BridgeLimits,
+  status: number,
+  headers: Record<string, string>,
+  bytes: Uint8Array,
+): void {
+  // The rest of a body that nobody wanted would be taken for the next request.
+  const unread = !message.complete;
+  if (unread) {
+    headers = { ...headers, connection: "close" };
+    message.on("error", () => {});
+    message.resume();
+  }
+  response.writeHead(status, { ...headers, "content-length": String(bytes.length) });
+  response.end(message.method === "HEAD" ? undefined : bytes);
+  const timer = setTimeout(
+    () => message.socket.destroy(),
+    unread ? UNREAD_LINGER_MS : limits.answerMs,
+  );
+  response.on("close", () => clearTimeout(timer));
 }
 
 function urlOf(message: IncomingMessage): string {
@@ -44,13 +84,9 @@ function headersOf(message: IncomingMessage): Headers {
   return headers;
 }
 
-function hasBody(message: IncomingMessage): boolean {
-  return message.method !== "GET" && message.method !== "HEAD";
-}
-
 /** The deadline is the server's `requestTimeout`, which covers head and body together. */
-function readBody(message: IncomingMessage, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
+function readBody(message: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const chunks: Uint8Array[] = [];
   let total = 0;
   const take = (chunk: Uint8Array) => {
@@ -61,7 +97,7 @@ function readBody(message: IncomingMessage, maxBytes: number): Promise<Uint8Arra
   };
   if (Number(message.headers["content-length"] ?? 0) > maxBytes) reject(tooLarge(maxBytes));
   else message.on("data", take);
-  message.on("end", () => resolve(new Uint8Array(Buffer.concat(chunks))));
+  message.on("end", () => resolve(Buffer.concat(chunks)));
   message.on("error", (cause) => reject(new PaddockError("ABORTED", { cause })));
   message.on("close", () => reject(new PaddockError("ABORTED")));
   return promise;
