@@ -60,6 +60,57 @@ export class Identity {
     }
   }
 
+  /**
+   * Does synchronous work with a user as the thread's real and effective id, which are what a
+   * program that is started inherits: nothing of root is left in it. Only the saved id stays root's,
+   * for the way back. Until then the agent can be signalled by that user.
+   */
+  asUser<T>(user: { uid: number; gid: number }, work: () => T): T {
+    const libc = this.#libc;
+    if (!libc) return work();
+    if (user.uid === ROOT) {
+      return this.asRoot(() => this.#withGroups(libc, [user.gid], work));
+    }
+    if (user.uid === this.account.uid && user.gid === this.account.gid) {
+      return this.#withIds(libc, user, work);
+    }
+    return this.asRoot(() =>
+      this.#withGroups(libc, [user.gid], () => this.#withIds(libc, user, work))
+    );
+  }
+
+  #withIds<T>(libc: Libc, { uid, gid }: { uid: number; gid: number }, work: () => T): T {
+    const asBefore = this.#depth > 0 ? { uid: ROOT, gid: ROOT } : this.account;
+    try {
+      if (libc.threadSetGids(gid, gid, ROOT) !== 0 || libc.threadSetUids(uid, uid, ROOT) !== 0) {
+        throw new Error("The agent could not become another user");
+      }
+      return work();
+    } finally {
+      if (
+        libc.threadSetUids(ROOT, asBefore.uid, ROOT) !== 0 ||
+        libc.threadSetGids(ROOT, asBefore.gid, ROOT) !== 0
+      ) this.#giveUp();
+    }
+  }
+
+  /** Needs root. */
+  #withGroups<T>(libc: Libc, groups: number[], work: () => T): T {
+    try {
+      if (libc.threadSetGroups(groups) !== 0) {
+        throw new Error("The agent could not change its groups");
+      }
+      return work();
+    } finally {
+      if (libc.threadSetGroups([this.account.gid]) !== 0) this.#giveUp();
+    }
+  }
+
+  #giveUp(): never {
+    console.error("The agent could not become itself again: it ends, rather than act as another");
+    Deno.exit(1);
+  }
+
   #enter(libc: Libc): void {
     if (this.#depth++ > 0) return;
     if (libc.threadSetEffectiveUid(ROOT) !== 0 || libc.threadSetEffectiveGid(ROOT) !== 0) {
@@ -73,8 +124,7 @@ export class Identity {
     const { uid, gid } = this.account;
     // The order matters: without root's effective uid the group could not be changed.
     if (libc.threadSetEffectiveGid(gid) !== 0 || libc.threadSetEffectiveUid(uid) !== 0) {
-      console.error("The agent could not stop being root: it ends, rather than act as root");
-      Deno.exit(1);
+      this.#giveUp();
     }
   }
 }

@@ -7,6 +7,9 @@ export interface Libc {
   /** For the calling thread alone. */
   threadSetEffectiveUid(uid: number): number;
   threadSetEffectiveGid(gid: number): number;
+  threadSetUids(real: number, effective: number, saved: number): number;
+  threadSetGids(real: number, effective: number, saved: number): number;
+  threadSetGroups(groups: number[]): number;
   fcntl(fd: number, command: number, argument: number): number;
 }
 
@@ -14,8 +17,8 @@ export interface Libc {
 export const UNCHANGED = 0xffff_ffff;
 
 const NUMBERS = {
-  x86_64: { setresuid: 117n, setresgid: 119n },
-  aarch64: { setresuid: 147n, setresgid: 149n },
+  x86_64: { setresuid: 117n, setresgid: 119n, setgroups: 116n },
+  aarch64: { setresuid: 147n, setresgid: 149n, setgroups: 159n },
 } as const;
 
 const id = "u32" as const;
@@ -32,6 +35,8 @@ export function openLibc(): Libc {
     fcntl: { parameters: ["i32", "i32", "i64"], result: "i32" },
     syscall: { parameters: [number, number, number, number], result: number },
   });
+  const setThree = (call: bigint) => (real: number, effective: number, saved: number) =>
+    Number(symbols.syscall(call, BigInt(real), BigInt(effective), BigInt(saved)));
   return {
     setresuid: symbols.setresuid,
     setresgid: symbols.setresgid,
@@ -40,6 +45,15 @@ export function openLibc(): Libc {
       Number(symbols.syscall(numbers.setresuid, -1n, BigInt(uid), -1n)),
     threadSetEffectiveGid: (gid) =>
       Number(symbols.syscall(numbers.setresgid, -1n, BigInt(gid), -1n)),
+    threadSetUids: setThree(numbers.setresuid),
+    threadSetGids: setThree(numbers.setresgid),
+    threadSetGroups: (groups) => {
+      // Small typed arrays without a buffer of their own may be moved about in memory.
+      const list = new Uint32Array(new ArrayBuffer(groups.length * Uint32Array.BYTES_PER_ELEMENT));
+      list.set(groups);
+      const address = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(list)));
+      return Number(symbols.syscall(numbers.setgroups, BigInt(groups.length), address, 0n));
+    },
     fcntl: (fd, command, argument) => symbols.fcntl(fd, command, BigInt(argument)),
   };
 }

@@ -1,7 +1,7 @@
 import type { Identity } from "../identity/identity.ts";
 import { listTasks } from "./proc.ts";
 import { discard, outputStream } from "./output_stream.ts";
-import { spawnWithFds } from "./spawn_with_fds.ts";
+import { posixSpawn } from "./posix_spawn.ts";
 
 export type ProcessKind = "command" | "deno" | "repl" | "root";
 export type OutOfMemory = "high-confidence" | "low-confidence" | null;
@@ -60,25 +60,7 @@ export class GuestProcess {
 
   /** Throws Deno's error classes: NotFound for the command or the directory, PermissionDenied, … */
   static spawn(identity: Identity, options: SpawnOptions): GuestProcess {
-    const { uid, gid } = options.user ?? identity.account;
-    const user = identity.canBeRoot ? { uid, gid } : {};
-    const { fds, command, ...rest } = options;
-    if (fds) {
-      const child = identity.asRoot(() => spawnWithFds(options, fds, user));
-      return new GuestProcess(options.kind, child, identity);
-    }
-    const prepared = new Deno.Command(command, {
-      args: rest.args,
-      cwd: rest.cwd,
-      env: rest.env,
-      clearEnv: true,
-      stdin: rest.stdin,
-      stdout: rest.stdout,
-      stderr: rest.stderr,
-      detached: true,
-      ...user,
-    });
-    const child = identity.asRoot(() => prepared.spawn());
+    const child = posixSpawn(identity, options);
     return new GuestProcess(options.kind, child, identity);
   }
 
@@ -105,6 +87,13 @@ export class GuestProcess {
 
   closeInput(): void {
     this.#child.stdin!.close().catch(() => {});
+  }
+
+  /** Of a process that nobody has taken. */
+  abandonStreams(): void {
+    this.closeInput();
+    this.discardOutput("stdout");
+    this.discardOutput("stderr");
   }
 
   /**

@@ -6,7 +6,7 @@ const READ_BYTES = 64 * 1024;
 /** A pipe that is found full gets this size, so that whoever writes much is woken less often. */
 const BULK_PIPE_BYTES = 1024 * 1024;
 /** After so much without a wait, everybody else has a turn. */
-const TURN_BYTES = 4 * 1024 * 1024;
+const TURN_BYTES = 1024 * 1024;
 
 /** What comes out of a pipe, read only as far as somebody asks. The descriptor must not block. */
 export function readablePipe(fd: number): ReadableStream<Uint8Array<ArrayBuffer>> {

@@ -9,6 +9,7 @@ import { Errno, type System, system } from "./system.ts";
 const ATTRIBUTES_BYTES = 512;
 const FILE_ACTIONS_BYTES = 256;
 const SIGNAL_SET_BYTES = 128;
+const POINTER_BYTES = 8;
 
 const Flags = { setSignalsToDefault: 0x04, setSignalMask: 0x08, newSession: 0x80 } as const;
 const SIGPIPE = 13;
@@ -71,18 +72,14 @@ function spawnAs(
       calls.posix_spawn_file_actions_adddup2(actions, fd, target)
     );
     const pid = new Int32Array(1);
-    const list = cStrings(argv);
-    const environment = cStrings(Object.entries(request.env).map(([k, v]) => `${k}=${v}`));
     const errno = calls.posix_spawn(
       pid,
       cString(path),
       actions,
       attributes(calls),
-      list.pointers,
-      environment.pointers,
+      cStrings(argv),
+      cStrings(Object.entries(request.env).map(([name, value]) => `${name}=${value}`)),
     );
-    // The texts must outlive the call, which knows of nothing but their addresses.
-    keep(list, environment);
     return { errno, pid: pid[0] };
   } finally {
     calls.posix_spawn_file_actions_destroy(actions);
@@ -187,28 +184,21 @@ function cString(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(`${text}\0`);
 }
 
-interface CStrings {
-  pointers: BigUint64Array<ArrayBuffer>;
-  text: Uint8Array<ArrayBuffer>;
-}
-
-/** A list of texts as C has it, all of them in one piece of memory. */
-function cStrings(texts: string[]): CStrings {
+/** A list of texts as C has it: addresses, then what is at them, in one piece of memory. */
+function cStrings(texts: string[]): Uint8Array<ArrayBuffer> {
   const parts = texts.map(cString);
-  const text = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 1));
-  const base = Deno.UnsafePointer.value(Deno.UnsafePointer.of(text));
-  const pointers = new BigUint64Array(texts.length + 1);
-  let at = 0;
+  const head = (parts.length + 1) * POINTER_BYTES;
+  const memory = new ArrayBuffer(parts.reduce((sum, part) => sum + part.length, head));
+  const bytes = new Uint8Array(memory);
+  const pointers = new BigUint64Array(memory, 0, parts.length + 1);
+  const base = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
+  let at = head;
   parts.forEach((part, i) => {
-    text.set(part, at);
-    pointers[i] = BigInt(base) + BigInt(at);
+    bytes.set(part, at);
+    pointers[i] = base + BigInt(at);
     at += part.length;
   });
-  return { pointers, text };
-}
-
-function keep(...lists: CStrings[]): void {
-  for (const { text } of lists) if (text.length === 0) throw new Error("unreachable");
+  return bytes;
 }
 
 const messages: Record<number, [new (message: string) => Error, string]> = {

@@ -188,7 +188,11 @@ export class ReplPool {
       failed(`it was not ready within ${START_TIMEOUT_MS / 1000} s`),
       START_TIMEOUT_MS,
     );
-    process.status.then(({ code }) => failed(`Deno exited with code ${code}`)(), failed("unknown"));
+    process.status.then(({ code }) => {
+      failed(`Deno exited with code ${code}`)();
+      // Nobody has its streams, so nobody would ever close them.
+      if (!this.#repls.has(process.pid)) process.abandonStreams();
+    }, failed("unknown"));
     const forget = () => {
       clearTimeout(timer);
       this.#awaited.delete(token);

@@ -3,7 +3,6 @@ import { FdSocket } from "../identity/fd_socket.ts";
 import { GuestProcess } from "../process/guest_process.ts";
 import type { ProcessTable } from "../process/process_table.ts";
 import { numberOfSignal, signalNumbered } from "../process/signals.ts";
-import { loadChildProcess } from "../process/spawn_with_fds.ts";
 import { findAccount } from "./accounts.ts";
 import { parseSudoRequest, sudoCommand, type SudoRequest } from "./sudo_request.ts";
 
@@ -103,7 +102,6 @@ export class SudoServer {
     request: SudoRequest,
   ): Promise<GuestProcess | undefined> {
     const fdSocket = this.#fdSocket ??= this.#openFdSocket();
-    await loadChildProcess();
     await reply(connection, "descriptors");
     const received = await fdSocket.receive();
     const fds = received?.fds ?? [];
