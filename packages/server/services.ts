@@ -15,6 +15,6 @@ export interface Services {
   readonly connections: Connections;
   readonly creator: Creator;
   readonly graces: Graces;
-  /** True once the server takes nothing new. */
-  closing(): boolean;
+  /** Aborted, with the error for callers, once the server takes nothing new. */
+  readonly closing: AbortSignal;
 }

@@ -46,6 +46,11 @@ export function createApp(services: Services): App {
     const path = operation.path.replace(/\{(\w+)\}/g, ":$1");
     app.on(operation.method.toUpperCase(), path, (context) => serve(services, operation, context));
   }
+  app.openAPIRegistry.registerComponent("securitySchemes", "token", {
+    type: "http",
+    scheme: "bearer",
+    description: "An organisation's token: `ddo_…`",
+  });
   const document = app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: { title: "Paddock", version, description: "Sandboxes, and who may use them." },
@@ -78,7 +83,7 @@ async function serve(
       organization: req.header("x-deno-org"),
     }, services.store.tokens);
     log = log.with({ organization: identity.organization });
-    if (services.closing()) throw new PaddockError("SHUTTING_DOWN");
+    services.closing.throwIfAborted();
   }
   const call: Call = {
     services,
@@ -88,7 +93,7 @@ async function serve(
     query: new URL(req.url).searchParams,
     hostRegion: regionOfHost(req.header("host"), services.config.regions),
     json: () => readJson(context.env.body),
-    signal: req.raw.signal,
+    signal: AbortSignal.any([req.raw.signal, services.closing]),
     log,
   };
   return respond(context, await operation.handle(call));
@@ -167,10 +172,5 @@ function describe(app: OpenAPIHono<{ Bindings: Bindings }>, operation: Operation
       },
       default: { description: "An error", content: json(apiErrorSchema) },
     },
-  });
-  app.openAPIRegistry.registerComponent("securitySchemes", "token", {
-    type: "http",
-    scheme: "bearer",
-    description: "An organisation's token: `ddo_…`",
   });
 }

@@ -41,7 +41,7 @@ export interface ServerOptions {
 }
 
 export function createServer({ config, engine, store, log }: ServerOptions): PaddockServer {
-  let closing = false;
+  const closing = new AbortController();
   let closed: Promise<void> | undefined;
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
@@ -60,7 +60,7 @@ export function createServer({ config, engine, store, log }: ServerOptions): Pad
       regions: config.regions,
       limits: config.limits,
     }),
-    closing: () => closing,
+    closing: closing.signal,
   };
   const app = createApp(services);
   const servers: Server[] = [];
@@ -118,7 +118,7 @@ export function createServer({ config, engine, store, log }: ServerOptions): Pad
   }
 
   async function close(): Promise<void> {
-    closing = true;
+    closing.abort(new PaddockError("SHUTTING_DOWN"));
     graces.close();
     const ended = servers.map((server) => new Promise((resolve) => server.close(resolve)));
     await connections.closeAll();

@@ -50,7 +50,7 @@ export function respond(
   bytes: Uint8Array,
 ): void {
   // The rest of a body that nobody wanted would be taken for the next request.
-  const unread = !message.complete;
+  const unread = declaresBody(message) && !message.complete;
   if (unread) {
     headers = { ...headers, connection: "close" };
     message.on("error", () => {});
@@ -63,6 +63,10 @@ export function respond(
     unread ? UNREAD_LINGER_MS : limits.answerMs,
   );
   response.on("close", () => clearTimeout(timer));
+}
+
+function declaresBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
 function urlOf(message: IncomingMessage): string {

@@ -36,7 +36,8 @@ export async function handleUpgrade(
   try {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    if (services.closing()) throw new PaddockError("SHUTTING_DOWN");
+    services.closing.throwIfAborted();
+    const signal = AbortSignal.any([early.signal, services.closing]);
     const route = socketRouteOf(request.url ?? "/");
     const identity = await authenticate({
       authorization: request.headers.authorization,
@@ -44,7 +45,7 @@ export async function handleUpgrade(
     }, services.store.tokens);
     log = log.with({ organization: identity.organization });
     const handshake = readHandshake(request);
-    const opened = await openSandbox(services, { route, identity, request, signal: early.signal });
+    const opened = await openSandbox(services, { route, identity, request, signal });
     log = log.with({ sandbox: opened.sandbox.spec.id });
     await join({ services, opened, route, handshake, early, socket, traceId, log });
   } catch (error) {

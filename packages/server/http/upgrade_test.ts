@@ -331,6 +331,22 @@ Deno.test("closing the server tells clients that it goes", async () => {
   assert.deepEqual(await close, { code: 1001, reason: "the server is shutting down" });
 });
 
+Deno.test("closing the server does not wait for a sandbox that is being created", async () => {
+  await using server = await serveStandIn();
+  server.engine.creation = new Promise(() => {});
+  const opening = refused(open(server, CREATE));
+  const posting = server.fetch("/api/v3/sandboxes", { method: "POST", body: "{}" });
+  await until("both are being created", () => server.engine.creating === 2);
+  const began = performance.now();
+  const closing = server.close();
+  assert.deepEqual((await opening).code, "SHUTTING_DOWN");
+  const posted = await posting;
+  assert.deepEqual([posted.status, (await posted.json()).code], [503, "SHUTTING_DOWN"]);
+  await closing;
+  assert.ok(performance.now() - began < 2_000);
+  assert.deepEqual(server.engine.list(), []);
+});
+
 Deno.test("connections to one sandbox are limited", async () => {
   await using server = await serveStandIn({ connectionsPerSandbox: 2 });
   const first = await open(server, CREATE);

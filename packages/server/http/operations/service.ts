@@ -1,4 +1,4 @@
-import { healthSchema, PaddockError, versionSchema } from "@paddock/protocol";
+import { healthSchema, versionSchema } from "@paddock/protocol";
 import { version } from "../../version.ts";
 import type { Operation } from "../operation.ts";
 
@@ -9,7 +9,7 @@ const health: Operation = {
   open: true,
   answer: { status: 200, description: "It does", schema: healthSchema },
   handle({ services }) {
-    if (services.closing()) throw new PaddockError("SHUTTING_DOWN");
+    services.closing.throwIfAborted();
     return { status: 200, body: { ok: true, version } };
   },
 };
