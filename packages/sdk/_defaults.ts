@@ -24,7 +24,7 @@ export const waits = {
 } as const;
 
 /** Bytes up to which a file's content travels inside its request instead of as a stream. */
-export const inlineWriteBytes: number = 32 * 1024;
+export const inlineBytes: number = 32 * 1024;
 /** Bytes read from a local file at once. */
 export const localChunkBytes: number = 256 * 1024;
 /** Files of a directory that are transferred at the same time. */

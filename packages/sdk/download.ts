@@ -8,9 +8,10 @@ import { TaskPool } from "./task_pool.ts";
 import { TransferMeter } from "./transfer_meter.ts";
 import type { DownloadOptions } from "./transfer_types.ts";
 
-/** Opens a file of the sandbox as a stream. */
+/** Opens a file of the sandbox as a stream; `size` is what it had when it was looked at. */
 type OpenRead = (
   path: string,
+  size: number,
   signal: AbortSignal,
 ) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 
@@ -66,10 +67,9 @@ class Download {
   }
 
   async #entry(path: string, target: string, name: string, info: FileInfo): Promise<void> {
-    this.#signal.throwIfAborted();
     if (info.isDirectory) await this.#directory(path, target, name, info);
-    else if (info.isFile) await this.#pool.run(() => this.#file(path, target, name, info));
-    else if (info.isSymlink) await this.#pool.run(() => this.#link(path, target, name));
+    else if (info.isFile) await this.#file(path, target, name, info);
+    else if (info.isSymlink) await this.#link(path, target, name);
     else {
       throw new SandboxSdkError(
         `${path} is no file, directory or symbolic link and cannot be downloaded`,
@@ -83,14 +83,21 @@ class Download {
     this.#directoryModes.push([target, info.mode & 0o777]);
     this.#meter.entry(name);
     for await (const entry of this.#fs.readDir(path)) {
+      this.#signal.throwIfAborted();
       checkName(entry.name, path);
-      const below = posix.join(path, entry.name);
-      await this.#entry(
-        below,
-        joinLocal(target, entry.name),
-        name === "" ? entry.name : `${name}/${entry.name}`,
-        await this.#fs.lstat(below),
-      );
+      const from = posix.join(path, entry.name);
+      const to = joinLocal(target, entry.name);
+      const below = name === "" ? entry.name : `${name}/${entry.name}`;
+      const work = async () => {
+        const found = await this.#fs.lstat(from);
+        if (found.isDirectory !== entry.isDirectory) {
+          throw new UnsafePathError(from, `${from} changed while it was being downloaded`);
+        }
+        await this.#entry(from, to, below, found);
+      };
+      // One directory after the other: what goes on at once is files.
+      if (entry.isDirectory) await work();
+      else await this.#pool.run(work);
     }
   }
 
@@ -110,7 +117,7 @@ class Download {
       );
     }
     try {
-      const stream = await this.#openRead(path, this.#signal);
+      const stream = await this.#openRead(path, info.size, this.#signal);
       const reader = stream.getReader();
       try {
         while (true) {

@@ -22,7 +22,9 @@ function hostile(listings: Record<string, [name: string, kind: "file" | "dir" | 
       return Promise.resolve(info(matching[Math.min(asked++, matching.length - 1)]?.[1] ?? "file"));
     },
     async *readDir(path: string) {
-      for (const [name] of listings[path] ?? []) yield { name };
+      for (const [name, kind] of listings[path] ?? []) {
+        yield { name, isDirectory: kind === "dir" };
+      }
     },
     readLink: () => Promise.resolve("/etc"),
   } as unknown as SandboxFs;

@@ -126,7 +126,7 @@ export class ConnectionClosedError extends SandboxSdkError {
 
   constructor(closeCode?: number, reason?: string, message?: string) {
     super(message ?? `the connection to the sandbox is closed${describeClose(closeCode, reason)}`);
-    this.code = closeCode;
+    this.code = closeCode ?? "CONNECTION_CLOSED";
     this.closeCode = closeCode;
     this.reason = reason;
   }

@@ -1,4 +1,4 @@
-import { inlineWriteBytes } from "./_defaults.ts";
+import { inlineBytes } from "./_defaults.ts";
 import { toPath } from "./_path.ts";
 import { abortableStream } from "./abortable_stream.ts";
 import { download } from "./download.ts";
@@ -88,7 +88,12 @@ export function createFs(link: Link): SandboxFs {
     download: (sandboxPath, localPath, options) =>
       download(
         fs,
-        async (path, signal) => (await openRead(link, path, signal)).stream,
+        async (path, size, signal) => {
+          // Small files come in one message: opening a stream for each is most of the work.
+          if (size > inlineBytes || size === 0) return (await openRead(link, path, signal)).stream;
+          const bytes = await link.call("readFile", { path }, { signal });
+          return streamOf(bytes as Uint8Array<ArrayBuffer>);
+        },
         toPath(sandboxPath),
         toPath(localPath),
         options,
@@ -111,7 +116,7 @@ async function writeBytes(
   options: Omit<WriteFileOptions, "signal">,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (data instanceof Uint8Array && data.length <= inlineWriteBytes) {
+  if (data instanceof Uint8Array && data.length <= inlineBytes) {
     await link.call("writeFile", { path, content: data, options }, { signal });
     return;
   }

@@ -1,7 +1,7 @@
 import { type FileHandle, lstat, open, readdir, readlink, stat } from "node:fs/promises";
 import { basename, join as joinLocal, resolve } from "node:path";
 import { posix } from "node:path";
-import { inlineWriteBytes, localChunkBytes, transfersAtOnce } from "./_defaults.ts";
+import { inlineBytes, localChunkBytes, transfersAtOnce } from "./_defaults.ts";
 import { SandboxSdkError } from "./errors.ts";
 import type { SandboxFs } from "./fs_types.ts";
 import { TaskPool } from "./task_pool.ts";
@@ -101,9 +101,7 @@ class Upload {
       const { mode, size } = await file.stat();
       const permissions = mode & 0o7777;
       const count = (bytes: number) => this.#meter.bytes(name, bytes);
-      const content = size <= inlineWriteBytes
-        ? await readSmall(file, count)
-        : readChunks(file, count);
+      const content = size <= inlineBytes ? await readSmall(file, count) : readChunks(file, count);
       await this.#fs.writeFile(target, content, { mode: permissions, signal: this.#signal });
       // The mode of a new file is cut by the umask, and that of an existing one stays as it is.
       await this.#fs.chmod(target, permissions);
