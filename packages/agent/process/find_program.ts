@@ -1,3 +1,5 @@
+import { osError } from "../fs/os_error.ts";
+
 /**
  * Where a command's program is, as a shell finds it. A name with a slash in it is a path from the
  * working directory, which the child itself follows.
@@ -15,7 +17,7 @@ export function findProgram(command: string, path: string | undefined, cwd: stri
 }
 
 export function notFound(command: string): Error {
-  return new Deno.errors.NotFound(`Failed to spawn '${command}': entity not found`);
+  return osError("ENOENT", `Failed to spawn '${command}': entity not found`);
 }
 
 const EXECUTABLE = 0o111;

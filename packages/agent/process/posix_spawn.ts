@@ -1,3 +1,4 @@
+import { osError } from "../fs/os_error.ts";
 import type { Identity } from "../identity/identity.ts";
 import { childExits } from "./child_exits.ts";
 import { findProgram, notFound } from "./find_program.ts";
@@ -201,7 +202,7 @@ function cStrings(texts: string[]): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-const messages: Record<number, [new (message: string) => Error, string]> = {
+const refusals: Record<number, [new (message: string) => Error, string]> = {
   [Errno.EPERM]: [Deno.errors.PermissionDenied, "Operation not permitted"],
   [Errno.E2BIG]: [Error, "Argument list too long"],
   [Errno.EAGAIN]: [Deno.errors.WouldBlock, "Resource temporarily unavailable"],
@@ -214,20 +215,24 @@ const messages: Record<number, [new (message: string) => Error, string]> = {
   [Errno.ELOOP]: [Deno.errors.FilesystemLoop, "Too many levels of symbolic links"],
 };
 
+const codes = Object.fromEntries(Object.entries(Errno).map(([code, errno]) => [errno, code]));
+
 function spawnError(errno: number, command: string, cwd: string): Error {
   // The call does not say whether it was the directory or the program that was refused.
-  if (errno === Errno.ENOENT || errno === Errno.ENOTDIR || errno === Errno.EACCES) {
-    try {
-      if (!Deno.statSync(cwd).isDirectory) {
-        return new Deno.errors.NotFound(`Failed to spawn '${command}': Not a directory '${cwd}'`);
-      }
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) {
-        return new Deno.errors.NotFound(`Failed to spawn '${command}': No such cwd '${cwd}'`);
-      }
-    }
+  if (errno === Errno.ENOENT || errno === Errno.ENOTDIR) {
+    const reason = whyNoDirectory(cwd);
+    if (reason) return osError("ENOENT", `Failed to spawn '${command}': ${reason} '${cwd}'`);
   }
   if (errno === Errno.ENOENT) return notFound(command);
-  const [ErrorClass, text] = messages[errno] ?? [Error, "The system refused"];
-  return new ErrorClass(`Failed to spawn '${command}': ${text} (os error ${errno})`);
+  const [ErrorClass, text] = refusals[errno] ?? [Error, "The system refused"];
+  const error = new ErrorClass(`Failed to spawn '${command}': ${text} (os error ${errno})`);
+  return Object.assign(error, { code: codes[errno] });
+}
+
+function whyNoDirectory(path: string): string | undefined {
+  try {
+    return Deno.statSync(path).isDirectory ? undefined : "Not a directory";
+  } catch (error) {
+    return error instanceof Deno.errors.PermissionDenied ? undefined : "No such cwd";
+  }
 }

@@ -124,12 +124,16 @@ Deno.test("programs are found as Deno finds them", withProcesses, async () => {
     assert.equal((await output("nameless", ["2"], { env })).text, "nameless 2\n");
     assert.equal((await output("./named", ["3"], { cwd: dir })).text, "named 3\n");
     assert.throws(() => start("plain", [], { env }), Deno.errors.NotFound);
-    assert.throws(() => start("./plain", [], { cwd: dir }), Deno.errors.PermissionDenied);
+    assert.throws(() => start("./plain", [], { cwd: dir }), {
+      name: "PermissionDenied",
+      code: "EACCES",
+    });
     assert.throws(() => start(dir, []), Deno.errors.PermissionDenied);
     assert.throws(() => start("sh", [], { env: {} }), Deno.errors.NotFound);
-    assert.throws(() => start("", []), Deno.errors.NotFound);
+    assert.throws(() => start("", []), { name: "NotFound", code: "ENOENT" });
     assert.throws(() => start("sh", [], { cwd: `${dir}/none` }), {
       name: "NotFound",
+      code: "ENOENT",
       message: /No such cwd/,
     });
     assert.throws(() => start("sh", ["-c", "a\0b"]), TypeError);
