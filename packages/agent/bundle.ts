@@ -31,16 +31,30 @@ const withoutSideEffects: esbuild.Plugin = {
   },
 };
 
+let bundling: Promise<AgentBundle> | undefined;
+
 /** Both guest programs, each as one file. The same sources give the same bytes. */
 export async function bundleAgent(signal?: AbortSignal): Promise<AgentBundle> {
-  const [agent, repl] = await Promise.all([
-    // Libraries that find a `process` look further, and so make Deno load all it has of Node.
-    build(here("./main.ts"), { process: "undefined" }),
-    build(here("./repl_main.ts"), {}),
-  ]);
+  // Shared by callers at the same time: stopping the bundler would fail another one's build.
+  bundling ??= bundleBoth().finally(() => bundling = undefined);
+  const bundle = await bundling;
   signal?.throwIfAborted();
-  const digest = createHash("sha256").update(agent).update("\0").update(repl).digest("hex");
-  return { agent, repl, digest };
+  return bundle;
+}
+
+async function bundleBoth(): Promise<AgentBundle> {
+  try {
+    const [agent, repl] = await Promise.all([
+      // Libraries that find a `process` look further, and so make Deno load all it has of Node.
+      build(here("./main.ts"), { process: "undefined" }),
+      build(here("./repl_main.ts"), {}),
+    ]);
+    const digest = createHash("sha256").update(agent).update("\0").update(repl).digest("hex");
+    return { agent, repl, digest };
+  } finally {
+    // Its process would stay for as long as the daemon does.
+    await esbuild.stop();
+  }
 }
 
 async function build(entry: string, define: Record<string, string>): Promise<Uint8Array> {
