@@ -16,6 +16,9 @@ const EXIT_DEADLINE_MS = 5_000;
  */
 const CRASH_CODES_FROM = 128;
 
+/** A sentry that dies by itself, of too many threads for example, exits with 2 and shows its stacks. */
+const SENTRY_PANIC = /^\s*(?:goroutine \d+|gvisor\.dev\/gvisor\/pkg\/sentry\/)/m;
+
 const DETAIL_CHARACTERS = 4_000;
 
 export interface GvisorMachineParts {
@@ -55,7 +58,7 @@ export class GvisorMachine implements Machine {
     if (this.#stopRequested) return { reason: "stopped", ...exit };
     const detail = this.console().slice(-DETAIL_CHARACTERS);
     if (this.#parts.cgroup.oomKills() > 0) return { reason: "out_of_memory", ...exit, detail };
-    const crashed = signal !== null || code >= CRASH_CODES_FROM;
+    const crashed = signal !== null || code >= CRASH_CODES_FROM || SENTRY_PANIC.test(detail);
     return { reason: crashed ? "crashed" : "guest_exited", ...exit, detail };
   }
 
