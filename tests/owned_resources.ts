@@ -140,12 +140,19 @@ async function ownedLoopDevices(dataDir: string): Promise<Set<string>> {
   return devices;
 }
 
-/** A veth's host end names its peer's namespace by id; `ip -j link` prints it by name when it has one. */
+/** The host's ends of the links whose other ends are in the namespaces. */
 async function ownedLinks(namespaces: Set<string>): Promise<Set<string>> {
-  const output = await new Deno.Command("ip", { args: ["-j", "link"], stdout: "piped" }).output();
-  const links: { ifname: string; link_netnsid?: number; link_netns?: string }[] = JSON.parse(
-    new TextDecoder().decode(output.stdout) || "[]",
-  );
-  const owned = links.filter((link) => link.link_netns && namespaces.has(link.link_netns));
-  return new Set(owned.map((link) => link.ifname));
+  const outer = new Set<number>();
+  for (const name of namespaces) {
+    for (const { link_index } of await links("-n", name)) if (link_index) outer.add(link_index);
+  }
+  const own = (await links()).filter(({ ifindex }) => outer.has(ifindex));
+  return new Set(own.map(({ ifname }) => ifname));
+}
+
+async function links(
+  ...where: string[]
+): Promise<{ ifname: string; ifindex: number; link_index?: number }[]> {
+  const { stdout } = await new Deno.Command("ip", { args: [...where, "-j", "link"] }).output();
+  return JSON.parse(new TextDecoder().decode(stdout) || "[]");
 }
