@@ -23,11 +23,7 @@ async function runSetup(disguise: string, ...prefix: string[]): Promise<Run> {
   return { code, output, seconds: (performance.now() - started) / 1000 };
 }
 
-const release = (text: string) =>
-  `printf '${text}' > /tmp/paddock-os-release && mount --bind /tmp/paddock-os-release /etc/os-release`;
 const without = (path: string) => `mount --bind /dev/null ${path}`;
-// The file is only needed while it is mounted, in each namespace by itself.
-const ownTmp = "mount -t tmpfs tmpfs /tmp";
 
 Deno.test("a second run has nothing to do, says nothing and is quick", async () => {
   const first = await runSetup("");
@@ -39,14 +35,20 @@ Deno.test("a second run has nothing to do, says nothing and is quick", async () 
 });
 
 Deno.test("on another distribution it names what to install", async () => {
-  const disguise = [ownTmp, release('ID=fedora\\nPRETTY_NAME="Fedora Linux 42"\\n')];
-  const complete = await runSetup(disguise.join("\n"));
-  assert.equal(complete.code, 0, complete.output);
-  const { code, output } = await runSetup([...disguise, without("/usr/bin/mmdebstrap")].join("\n"));
-  assert.equal(code, 1);
-  assert.match(output, /Fedora Linux 42/);
-  assert.match(output, /mmdebstrap for building the guest image/);
-  assert(!output.includes("runsc"), "what is there is not asked for");
+  const release = await Deno.makeTempFile({ prefix: "paddock-os-release-" });
+  try {
+    await Deno.writeTextFile(release, 'ID=fedora\nPRETTY_NAME="Fedora Linux 42"\n');
+    const disguise = `mount --bind ${release} /etc/os-release`;
+    const complete = await runSetup(disguise);
+    assert.equal(complete.code, 0, complete.output);
+    const { code, output } = await runSetup(`${disguise}\n${without("/usr/bin/mmdebstrap")}`);
+    assert.equal(code, 1);
+    assert.match(output, /Fedora Linux 42/);
+    assert.match(output, /mmdebstrap for building the guest image/);
+    assert(!output.includes("runsc"), "what is there is not asked for");
+  } finally {
+    await Deno.remove(release);
+  }
 });
 
 Deno.test("without root it says what root would install", async () => {
