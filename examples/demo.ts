@@ -26,9 +26,8 @@ process.on("SIGINT", interrupt);
 process.on("SIGTERM", interrupt);
 
 console.log(paint("Paddock demo", "bold"));
-console.log(
-  `${files.length} small programs, each in sandboxes of its own: no account, no cloud.\n`,
-);
+const programs = files.length === 1 ? "One small program" : `${files.length} small programs, each`;
+console.log(`${programs} in sandboxes of its own: no account, no cloud.\n`);
 
 let server: DemoServer | undefined;
 let results: ExampleResult[] = [];

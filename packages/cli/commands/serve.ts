@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import process from "node:process";
 import { PaddockError } from "@paddock/protocol";
 import { type Config, loadConfig, startNode } from "@paddock/server";
+import { readGuestFiles } from "../../../images/guest_files.ts";
 import { ensureImage, imageIsBuilt } from "../../../images/build_image.ts";
 import { CliError } from "../cli_error.ts";
 import { driverChecks } from "../doctor/driver_checks.ts";
@@ -73,9 +74,13 @@ async function start(config: Config, signal: AbortSignal) {
     return await startNode({
       config,
       image: async (request) => {
-        if (!(await imageIsBuilt(request)).built) await refuseUnableHost(request.signal);
+        // Read once for both: it bundles the agent.
+        const files = await readGuestFiles();
+        const { built } = await imageIsBuilt({ ...request, files });
+        if (!built) await refuseUnableHost(request.signal);
         return await ensureImage({
           ...request,
+          files,
           onProgress: ({ percent, what }) =>
             progress.update({ step: `guest image: ${what}`, done: percent, total: 100 }),
         });
