@@ -103,8 +103,11 @@ export class GuestProcess {
   kill(signal: Deno.Signal): boolean {
     if (this.#exit) return false;
     return this.#identity.asRoot(() => {
-      if (signal === "SIGKILL") { for (const pid of this.#stray()) send(pid, signal); }
-      return send(-this.pid, signal) || send(this.pid, signal);
+      // Found first, while they still descend from it; ended last, for it must not see them end.
+      const strays = signal === "SIGKILL" ? this.#stray() : [];
+      const sent = send(-this.pid, signal) || send(this.pid, signal);
+      for (const pid of strays) send(pid, signal);
+      return sent;
     });
   }
 
