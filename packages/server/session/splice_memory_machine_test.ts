@@ -43,7 +43,7 @@ async function serve(): Promise<Running> {
     },
     async [Symbol.asyncDispose]() {
       for (const agent of agents.clients) agent.terminate();
-      child.kill("SIGKILL");
+      child.kill("SIGTERM");
       await lines.cancel();
       await child.status;
       agents.close();
