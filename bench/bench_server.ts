@@ -29,7 +29,10 @@ export async function startBenchServer(): Promise<
       "--ready-file",
       readyFile,
     ],
-    { stdio: ["ignore", "ignore", "inherit"] },
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, PADDOCK_LOG_LEVEL: "warn" },
+    },
   );
   const exited = once(daemon, "exit");
   const deadline = Date.now() + startDeadlineMs;

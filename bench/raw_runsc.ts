@@ -72,7 +72,7 @@ export async function rawRunsc(sandboxDir: string, rootfs: string): Promise<
         ...["raw", "runsc", "--root", state, "--platform=ptrace", "--ignore-cgroups"],
         ...["--net-disconnect-ok", `--overlay2=root:dir=${disk}`, "run", "--bundle", dir],
         `raw-${process.pid}-${String(run).padStart(4, "0")}`,
-      ], { stdio: ["ignore", "ignore", "inherit"] });
+      ], { stdio: "ignore" });
       const exited = once(machine, "exit");
       try {
         await firstAnswer(agent, token, 30_000);

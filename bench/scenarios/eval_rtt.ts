@@ -3,6 +3,7 @@ import WebSocket from "ws";
 import { Sandbox } from "@paddock/sandbox";
 import { figure, percentile } from "../figure.ts";
 import type { Scenario } from "../scenario.ts";
+import { timed } from "../timed.ts";
 
 /**
  * An eval in an open REPL, against a WebSocket echo on the same path: the agent answers the text
@@ -32,17 +33,6 @@ const evalRtt: Scenario = async ({ api, token, quick }) => {
   ];
 };
 export default evalRtt;
-
-async function timed(rounds: number, work: () => Promise<void>): Promise<number[]> {
-  for (let i = 0; i < 10; i++) await work();
-  const samples: number[] = [];
-  for (let i = 0; i < rounds; i++) {
-    const start = performance.now();
-    await work();
-    samples.push(performance.now() - start);
-  }
-  return samples;
-}
 
 async function echoTimes(url: string, token: string, rounds: number): Promise<number[]> {
   const socket = new WebSocket(

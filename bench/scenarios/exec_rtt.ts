@@ -1,6 +1,7 @@
 import { Sandbox } from "@paddock/sandbox";
 import { figure, percentile } from "../figure.ts";
 import type { Scenario } from "../scenario.ts";
+import { timed } from "../timed.ts";
 
 /** A shell command's output, against the same command started by a local Deno on the host. */
 const execRtt: Scenario = async ({ api, token, quick }) => {
@@ -26,14 +27,3 @@ const execRtt: Scenario = async ({ api, token, quick }) => {
   ];
 };
 export default execRtt;
-
-async function timed(rounds: number, work: () => Promise<void>): Promise<number[]> {
-  for (let i = 0; i < 5; i++) await work();
-  const samples: number[] = [];
-  for (let i = 0; i < rounds; i++) {
-    const start = performance.now();
-    await work();
-    samples.push(performance.now() - start);
-  }
-  return samples;
-}
