@@ -1,11 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { PaddockError } from "@paddock/protocol";
+import { closeCodes, PaddockError } from "@paddock/protocol";
 import type { RunningSandbox } from "@paddock/engine";
 import type { Services } from "../services.ts";
 import { acceptOf, type ClientHandshake, readHandshake } from "../session/handshake.ts";
 import { closeOf } from "../session/connections.ts";
-import { CLOSE } from "../session/control_frames.ts";
 import { type AgentConnection, dialAgent } from "../session/dial_agent.ts";
 import { EarlyClient } from "../session/early_client.ts";
 import { Splice } from "../session/splice.ts";
@@ -131,7 +130,7 @@ async function dial({ services, opened, route, handshake, early }: Joining) {
 
 function explain(sandbox: RunningSandbox): Promise<{ code: number; reason: string }> {
   const { promise, resolve } = Promise.withResolvers<{ code: number; reason: string }>();
-  const lost = { code: CLOSE.internalError, reason: "the connection to the sandbox was lost" };
+  const lost = { code: closeCodes.internalError, reason: "the connection to the sandbox was lost" };
   const timer = setTimeout(() => resolve(lost), EXPLAIN_WITHIN_MS);
   sandbox.ended.then((reason) => {
     clearTimeout(timer);

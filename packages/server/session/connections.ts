@@ -1,6 +1,6 @@
 import type { EndReason } from "@paddock/engine";
+import { closeCodes } from "@paddock/protocol";
 import { describeEnd } from "../sandbox/find_sandbox.ts";
-import { CLOSE } from "./control_frames.ts";
 import type { Splice } from "./splice.ts";
 
 const TICK_MS = 1_000;
@@ -41,7 +41,7 @@ export class Connections {
   /** Resolves when the last one is gone; a client that does not answer is not waited for long. */
   async closeAll(): Promise<void> {
     const all = [...this.#bySandbox.values()].flatMap((splices) => [...splices]);
-    for (const splice of all) splice.close(CLOSE.goingAway, "the server is shutting down");
+    for (const splice of all) splice.close(closeCodes.goingAway, "the server is shutting down");
     await Promise.all(all.map((splice) => splice.done));
   }
 
@@ -61,7 +61,9 @@ export class Connections {
 /** What a client is told when its sandbox ends: asked for, in due time, or an accident. */
 export function closeOf(reason: EndReason): { code: number; text: string } {
   const text = `the sandbox has stopped: ${describeEnd(reason)}`;
-  if (reason === "killed" || reason === "session_closed") return { code: CLOSE.normal, text };
-  if (reason === "timeout" || reason === "node_stopped") return { code: CLOSE.goingAway, text };
-  return { code: CLOSE.internalError, text };
+  if (reason === "killed" || reason === "session_closed") return { code: closeCodes.normal, text };
+  if (reason === "timeout" || reason === "node_stopped") {
+    return { code: closeCodes.goingAway, text };
+  }
+  return { code: closeCodes.internalError, text };
 }

@@ -1,6 +1,3 @@
-/** WebSocket close codes this server sends. */
-export const CLOSE = { normal: 1000, goingAway: 1001, internalError: 1011 } as const;
-
 /** RFC 6455 bounds a control frame's payload at 125 bytes, two of which are the code. */
 const MAX_REASON_BYTES = 123;
 

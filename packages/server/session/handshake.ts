@@ -1,12 +1,9 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { PaddockError } from "@paddock/protocol";
+import { PaddockError, SUBPROTOCOL } from "@paddock/protocol";
 
 /** Fixed by RFC 6455. */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-/** The subprotocol of our own client: streams in binary frames with credit. */
-const OWN_PROTOCOL = "paddock.v1";
 
 export function acceptOf(key: string): string {
   return createHash("sha1").update(key + GUID).digest("base64");
@@ -38,5 +35,5 @@ export function readHandshake(request: IncomingMessage): ClientHandshake {
     });
   }
   const offered = headers["sec-websocket-protocol"]?.split(",").map((name) => name.trim()) ?? [];
-  return { key, protocol: offered.includes(OWN_PROTOCOL) ? OWN_PROTOCOL : undefined };
+  return { key, protocol: offered.includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined };
 }

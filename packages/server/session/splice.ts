@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
-import { CLOSE, closeFrame, PING_FRAME } from "./control_frames.ts";
+import { closeCodes } from "@paddock/protocol";
+import { closeFrame, PING_FRAME } from "./control_frames.ts";
 import { FrameBoundary } from "./frame_boundary.ts";
 import { countSplicedBytes } from "./reclaim.ts";
 
@@ -70,7 +71,7 @@ export class Splice {
     if (silent > this.#options.idleMs) {
       return this.#sayGoodbye(
         "server",
-        CLOSE.goingAway,
+        closeCodes.goingAway,
         `nothing was heard from the client for ${this.#options.idleMs / 1000} s`,
       );
     }
