@@ -2,6 +2,7 @@ import { z } from "zod";
 import { worstIssue } from "./_codec_parts.ts";
 import { defaultLimits, type LimitValues } from "./limits.ts";
 import { PaddockError } from "./paddock_error.ts";
+import { SANDBOX_ID_PATTERN } from "./sandbox_id.ts";
 import { parseTimeout, type Timeout } from "./timeout.ts";
 
 type ConfigLimits = Pick<
@@ -95,7 +96,7 @@ export function createSandboxConfigSchema(limits: ConfigLimits = defaultLimits) 
 /** What `x-denodeploy-config-v2` may say (client 0.2). */
 export function createDenodeployConfigV2Schema(limits: ConfigLimits = defaultLimits) {
   return z.strictObject({
-    sandbox_id: z.uuid().or(z.string().regex(/^sbx_[a-z]{3}_[0-9a-hjkmnp-z]{20}$/)),
+    sandbox_id: z.uuid().or(z.string().regex(SANDBOX_ID_PATTERN)),
     mode: z.enum(["create", "connect"]),
     stop_at_ms: maybe(instant),
     labels: maybe(labelsSchema(limits)),
