@@ -2,6 +2,7 @@ import type { Connection } from "./connection.ts";
 import type { ChildProcessOutput, ChildProcessStatus, Signal } from "./child_process_types.ts";
 import { CollectedOutput } from "./collected_output.ts";
 import type { Link } from "./link.ts";
+import { processStatus } from "./process_status.ts";
 import { readAllBytes } from "./read_bytes.ts";
 
 const childKey: unique symbol = Symbol("ChildProcess");
@@ -47,12 +48,7 @@ export class ChildProcess extends EventTarget {
     }
     super();
     this.#init = init;
-    this.#status = init.connection.call("processWait", { pid: init.pid }).then((status) => ({
-      success: status.success,
-      code: status.code,
-      signal: status.signal as Signal | null,
-      oom: status.oom !== null,
-    }));
+    this.#status = processStatus(init.connection, { pid: init.pid });
     // Who wants the status asks for it; who does not must not be ended by its failure.
     this.#status.catch(() => {});
   }

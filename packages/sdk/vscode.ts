@@ -3,6 +3,7 @@ import type { ChildProcessStatus, Signal } from "./child_process_types.ts";
 import type { Connection } from "./connection.ts";
 import type { Link } from "./link.ts";
 import { ignoreGone } from "./child_process.ts";
+import { processStatus } from "./process_status.ts";
 
 /** Options for `sandbox.exposeVscode`. */
 export interface VsCodeOptions {
@@ -46,14 +47,7 @@ export class VsCode {
       throw new TypeError("VsCode cannot be constructed; use `sandbox.exposeVscode()`");
     }
     this.#init = init;
-    this.#status = init.connection.call("processWait", { pid: init.pid, vscode: true }).then(
-      (status) => ({
-        success: status.success,
-        code: status.code,
-        signal: status.signal as Signal | null,
-        oom: status.oom !== null,
-      }),
-    );
+    this.#status = processStatus(init.connection, { pid: init.pid, vscode: true });
     this.#status.catch(() => {});
   }
 
