@@ -2,6 +2,7 @@ import { Cgroup } from "./cgroup.ts";
 import { createDiskImage } from "./disk_image.ts";
 import type { LaunchSpec } from "./driver.ts";
 import { runCommand } from "./run_command.ts";
+import { sleep } from "./sleep.ts";
 
 const MiB = 1024 * 1024;
 const PORT = 4270;
@@ -99,7 +100,7 @@ export class ConformanceHost implements AsyncDisposable {
         return await new Response(connection.readable).text();
       } catch (error) {
         if (performance.now() > end) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await sleep(20);
       }
     }
   }
