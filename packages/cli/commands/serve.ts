@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import process from "node:process";
+import { tryLockFile } from "@paddock/engine";
 import { PaddockError } from "@paddock/protocol";
 import { type Config, loadConfig, startNode } from "@paddock/server";
 import { readGuestFiles } from "../../../images/guest_files.ts";
@@ -10,7 +11,6 @@ import { examineHost } from "../doctor/examine_host.ts";
 import { exitCodes } from "../exit_codes.ts";
 import { formatElapsed } from "../format.ts";
 import { localLockFile, localReadyFile } from "../local_daemon.ts";
-import { tryLockFile } from "../lock_file.ts";
 import { printNote } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { onSignals, type StopSignal } from "../signals.ts";

@@ -1,7 +1,8 @@
 import process from "node:process";
+import { sleep } from "@paddock/driver";
+import { tryLockFile } from "@paddock/engine";
 import { CliError } from "../cli_error.ts";
 import { localLockFile, readLocalReady } from "../local_daemon.ts";
-import { tryLockFile } from "../lock_file.ts";
 import { printJson, printLine } from "../output.ts";
 import type { JsonOption } from "./options.ts";
 
@@ -33,7 +34,7 @@ async function stopLocalDaemon(): Promise<number | undefined> {
     if (performance.now() > deadline) {
       throw new CliError(`the daemon (pid ${ready.pid}) still runs after ${deadlineMs / 1000} s`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
   return ready.pid;
 }

@@ -8,7 +8,7 @@ import { dirname } from "node:path";
  */
 export async function tryLockFile(path: string): Promise<Disposable | undefined> {
   mkdirSync(dirname(path), { recursive: true });
-  const file = await Deno.open(path, { create: true, write: true, read: true, mode: 0o600 });
+  const file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
   if (!await file.tryLock(true)) {
     file.close();
     return undefined;
