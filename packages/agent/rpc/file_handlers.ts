@@ -36,7 +36,8 @@ type FileMethod =
 
 /** Whole files and directories. Paths that are not absolute are below `home`. */
 export function fileHandlers(home: string, limits: LimitValues): Pick<Handlers, FileMethod> {
-  const at = (path: string) => below(home, path);
+  // An empty path names nothing, as it does for the system, and not the home directory.
+  const at = (path: string) => path === "" ? "" : below(home, path);
   const text = new TextDecoder("utf-8", { ignoreBOM: true });
   return {
     readFile: ({ path, abortId }, call) =>

@@ -20,7 +20,8 @@ type HandleMethod =
 
 /** Open files of the calling connection. */
 export function handleHandlers(home: string, limits: LimitValues): Pick<Handlers, HandleMethod> {
-  const at = (path: string) => below(home, path);
+  // An empty path names nothing, as it does for the system, and not the home directory.
+  const at = (path: string) => path === "" ? "" : below(home, path);
   return {
     open: async ({ path, options }, { files }) => ({
       fileHandleId: await files.open(() => Deno.open(at(path), options)),
