@@ -74,6 +74,7 @@ export async function files({ sandbox, fs, check, fails, isV2 }) {
   });
   await check("NotFound for each method on a path that is not there", async () => {
     await fails(fs.readFile("gone"), "NotFound", "ENOENT");
+    await fails(fs.chmod("", 0o644), "NotFound", "ENOENT");
     await fails(fs.readTextFile("gone"), "NotFound", "ENOENT");
     await fails(fs.writeTextFile("gone/x", "x"), "NotFound", "ENOENT");
     await fails(collect(fs.readDir("gone")), "NotFound", "ENOENT");

@@ -35,7 +35,7 @@ async function digestOf(stream) {
 
 const sandbox = await Sandbox.create();
 try {
-  const agentPid = (await sandbox.sh`pgrep -of agent.js`.text()).trim();
+  const agentPid = (await sandbox.sh`pgrep -of ${"^/usr/bin/deno .*agent.js"}`.text()).trim();
   const agentBytes = async () => {
     const status = await sandbox.sh`cat /proc/${agentPid}/status`.text();
     return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) * 1024;

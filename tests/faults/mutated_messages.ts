@@ -1,3 +1,4 @@
+import * as devalue from "devalue";
 import fc from "fast-check";
 import { costlyParams, notifications, validParams } from "./valid_params.ts";
 
@@ -90,4 +91,64 @@ export const mutatedMessage: fc.Arbitrary<string> = fc.oneof(
       }),
   },
   { weight: 1, arbitrary: fc.oneof(text, fc.json()) },
+).map((message) => message === undefined ? "undefined" : message);
+
+/** What only devalue's form of a message can hold: tagged values, references, holes, circles. */
+const tagged = fc.oneof(
+  fc.tuple(
+    fc.constantFrom("Date", "Set", "Map", "RegExp", "Object", "BigInt", "null", "Error", "URL"),
+    fc.oneof(text, fc.integer({ min: -9, max: 12 })),
+  ),
+  fc.tuple(
+    fc.constantFrom("Uint8Array", "ArrayBuffer", "Float64Array", "BigInt64Array", "DataView"),
+    fc.oneof(fc.base64String({ maxLength: 40 }), text, fc.integer({ min: -9, max: 12 })),
+  ),
+  fc.integer({ min: -9, max: 20 }),
+  fc.constantFrom<unknown>(["Map", 0, 0], ["Set", 0], [0, 0], { a: 0 }, ["Array", 2 ** 31], [
+    -7,
+    4_000_000_000,
+    0,
+    1,
+  ]),
+);
+
+const taggedDamage: fc.Arbitrary<Damage> = fc.record({
+  at: fc.double({ min: 0, max: 0.999, noNaN: true }),
+  value: fc.oneof({ weight: 3, arbitrary: tagged }, { weight: 1, arbitrary: odd }),
+}).map(({ at, value }) => (root) => {
+  const copy = structuredClone(root);
+  const places = placesOf(copy);
+  if (places.length === 0) return value;
+  const { holder, name } = places[Math.floor(at * places.length)];
+  holder[name] = value;
+  return copy;
+});
+
+/** What devalue itself refuses to write travels as plain JSON: wrong too. */
+function inDevalue(message: unknown): string {
+  try {
+    return devalue.stringify(message);
+  } catch {
+    return JSON.stringify(message);
+  }
+}
+
+/** The same for client 0.2's encoding: damage to the message, and to the form it travels in. */
+export const mutatedV2Message: fc.Arbitrary<string> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.tuple(whole, damage).map(([message, step]) =>
+      inDevalue({ ...message, params: step(message.params) })
+    ),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.tuple(whole, fc.array(taggedDamage, { minLength: 1, maxLength: 3 }))
+      .map(([message, steps]) =>
+        JSON.stringify(
+          steps.reduce((value, step) => step(value), JSON.parse(devalue.stringify(message))),
+        )
+      ),
+  },
+  { weight: 1, arbitrary: mutatedMessage },
 ).map((message) => message === undefined ? "undefined" : message);

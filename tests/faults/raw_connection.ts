@@ -1,3 +1,4 @@
+import * as devalue from "devalue";
 import { WebSocket } from "ws";
 import type { TestServer } from "../harness.ts";
 
@@ -13,7 +14,21 @@ export interface ConnectOptions {
   config?: Record<string, unknown>;
   id?: string;
   token?: string;
+  /** Speak as client 0.2 does. Only to a sandbox that exists. */
+  v2?: boolean;
 }
+
+interface Encoding {
+  encode(message: unknown): string;
+  // deno-lint-ignore no-explicit-any
+  decode(text: string): any;
+}
+
+const v3: Encoding = { encode: JSON.stringify, decode: JSON.parse };
+const v2: Encoding = {
+  encode: (message) => devalue.stringify(message),
+  decode: (text) => devalue.parse(text, { Error: (value) => value }),
+};
 
 /** A client that sends whatever it is told to: no schema between the test and the wire. */
 export class RawConnection implements AsyncDisposable {
@@ -23,7 +38,11 @@ export class RawConnection implements AsyncDisposable {
   #nextId = 1_000_000;
   #waiting = new Map<number | string | null, (reply: RpcReply) => void>();
 
-  private constructor(readonly socket: WebSocket, readonly sandboxId: string) {
+  private constructor(
+    readonly socket: WebSocket,
+    readonly sandboxId: string,
+    readonly encoding: Encoding,
+  ) {
     this.closed = new Promise((resolve) =>
       socket.on(
         "close",
@@ -38,12 +57,18 @@ export class RawConnection implements AsyncDisposable {
   }
 
   static open(server: TestServer, options: ConnectOptions = {}): Promise<RawConnection> {
-    const path = options.id ? `sandbox/${options.id}/connect` : "sandboxes/create";
+    const v3Path = options.id ? `v3/sandbox/${options.id}/connect` : "v3/sandboxes/create";
+    const path = options.v2 ? "v2/sandbox/ws" : v3Path;
     const headers: Record<string, string> = {
       authorization: `Bearer ${options.token ?? server.token}`,
     };
-    if (!options.id) headers["x-deno-sandbox-config"] = btoa(JSON.stringify(options.config ?? {}));
-    const socket = new WebSocket(`${server.api.replace(/^http/, "ws")}/api/v3/${path}`, {
+    if (options.v2) {
+      const config = { sandbox_id: options.id, mode: "connect" };
+      headers["x-denodeploy-config-v2"] = JSON.stringify(config);
+    } else if (!options.id) {
+      headers["x-deno-sandbox-config"] = btoa(JSON.stringify(options.config ?? {}));
+    }
+    const socket = new WebSocket(`${server.api.replace(/^http/, "ws")}/api/${path}`, {
       headers,
       perMessageDeflate: false,
     });
@@ -54,14 +79,14 @@ export class RawConnection implements AsyncDisposable {
         (response: { headers: Record<string, string> }) =>
           id = response.headers["x-deno-sandbox-id"] ?? id,
       );
-      socket.on("open", () => resolve(new RawConnection(socket, id)));
+      socket.on("open", () => resolve(new RawConnection(socket, id, options.v2 ? v2 : v3)));
       socket.on("error", reject);
     });
   }
 
   #receive(text: string): void {
     if (text === "pong") return;
-    const message = JSON.parse(text);
+    const message = this.encoding.decode(text);
     if ("method" in message) {
       this.notifications.push(message);
       return;
@@ -80,7 +105,7 @@ export class RawConnection implements AsyncDisposable {
   call(method: string, params?: unknown): Promise<RpcReply> {
     const id = this.#nextId++;
     const reply = this.reply(id);
-    this.sendText(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+    this.sendText(this.encoding.encode({ jsonrpc: "2.0", id, method, params }));
     return reply;
   }
 
