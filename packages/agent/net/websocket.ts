@@ -16,6 +16,8 @@ const READ_BYTES = 64 * 1024;
 const WRITE_BYTES = 512 * 1024;
 const HIGH_WATER_BYTES = 128 * 1024;
 const CLOSE_TIMEOUT_MS = 2_000;
+/** A connection that has sent nothing for so long keeps no large buffers. */
+const QUIET_MS = 2_000;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -48,6 +50,8 @@ export class ServerWebSocket {
   readonly #waiting: Waiting[] = [];
   #queuedBytes = 0;
   #writing = false;
+  #lastWrite = 0;
+  #releaseTimer: ReturnType<typeof setTimeout> | undefined;
   #closing = false;
   #closed = false;
   #drained: PromiseWithResolvers<void> | undefined;
@@ -160,6 +164,7 @@ export class ServerWebSocket {
       taken.reject(error);
     }
     this.#queuedBytes = 0;
+    clearTimeout(this.#releaseTimer);
     this.#drained?.resolve();
     this.#drained = undefined;
   }
@@ -312,9 +317,8 @@ export class ServerWebSocket {
       this.#destroy();
     } finally {
       this.#writing = false;
-      // A connection that is quiet keeps no large buffers.
-      this.#idleBuffer = new Uint8Array(0);
-      if (this.#collected.length > READ_BYTES) this.#collected = this.#idleBuffer;
+      this.#lastWrite = Date.now();
+      this.#releaseWhenQuiet();
     }
   }
 
@@ -332,6 +336,20 @@ export class ServerWebSocket {
     await this.#writeAll(buffer.subarray(0, bytes));
     this.#idleBuffer = buffer;
     this.#queuedBytes -= bytes;
+  }
+
+  /** Memory for each write anew would cost more than the write; kept for good, it would add up. */
+  #releaseWhenQuiet(): void {
+    if (this.#releaseTimer !== undefined || this.#collected.length <= READ_BYTES) return;
+    this.#releaseTimer = setTimeout(() => {
+      this.#releaseTimer = undefined;
+      if (this.#writing || Date.now() - this.#lastWrite < QUIET_MS) {
+        this.#releaseWhenQuiet();
+        return;
+      }
+      this.#idleBuffer = new Uint8Array(0);
+      this.#collected = this.#idleBuffer;
+    }, QUIET_MS);
   }
 
   /** A frame that no buffer holds is written from where it is. */
