@@ -71,6 +71,18 @@ function fromViewInfo(tag: string, buffer: unknown, first: unknown, end: unknown
   return first === undefined ? view : view.subarray(Number(first), Number(end));
 }
 
+/** Its length is a number in the message, not bounded by the message's size as all else is. */
+function createSparseArray(length: number): unknown[] {
+  if (length > MAX_HOLES) throw new RangeError("an array has too many holes");
+  const array: unknown[] = [];
+  if (length > 0) {
+    // Reached from its far end, an array gets no storage for what lies before.
+    array[length - 1] = undefined;
+    delete array[length - 1];
+  }
+  return array;
+}
+
 const revivers = { ...devalueErrorRevivers, BigInt: reviveBigInt };
 
 const notificationValues: NotificationValues = {
@@ -78,7 +90,12 @@ const notificationValues: NotificationValues = {
     if (raw instanceof Uint8Array) return raw;
     throw new TypeError("not bytes");
   },
-  error: (raw) => raw === null || raw === undefined ? null : asError(raw),
+  error(raw) {
+    if (raw === null || raw === undefined) return null;
+    // References let a small message stand for a huge value: nothing may spell it out.
+    const isValue = typeof raw === "object" && !isError(raw);
+    return asError(isValue ? "a value that is no error" : raw);
+  },
 };
 
 function write(message: unknown): string {
@@ -98,7 +115,7 @@ export const devalueCodec: Codec = {
     let value: unknown;
     try {
       // deno-lint-ignore no-explicit-any
-      value = parse(text, revivers, { operations: { fromViewInfo } as any });
+      value = parse(text, revivers, { operations: { fromViewInfo, createSparseArray } as any });
     } catch (error) {
       throw parseError(error);
     }
