@@ -45,12 +45,6 @@ export const errorRegistry = {
   ABORTED: entry("caller", 499, "The operation was aborted.", undefined, 2),
 
   // Who is asking
-  MISSING_TOKEN: entry(
-    "caller",
-    401,
-    "The request carries no access token.",
-    "Send `authorization: Bearer ddo_…`; `paddock token create` makes a token.",
-  ),
   INVALID_TOKEN: entry(
     "caller",
     401,
@@ -70,7 +64,12 @@ export const errorRegistry = {
     "`paddock ls` lists the sandboxes of this organisation.",
   ),
   SANDBOX_ALREADY_EXISTS: entry("caller", 409, "A sandbox with this id already exists."),
-  SANDBOX_STOPPED: entry("caller", 410, "The sandbox has stopped."),
+  SANDBOX_STOPPED: entry(
+    "caller",
+    410,
+    "The sandbox has stopped.",
+    "A sandbox that has stopped does not come back: create another.",
+  ),
   SANDBOX_OUT_OF_MEMORY: entry(
     "guest",
     410,
@@ -79,17 +78,15 @@ export const errorRegistry = {
   ),
   ROUTE_NOT_FOUND: entry("caller", 404, "There is nothing at this address."),
   METHOD_NOT_ALLOWED: entry("caller", 405, "This address does not answer to this HTTP method."),
-  UPGRADE_REQUIRED: entry("caller", 426, "This address speaks WebSocket only."),
-  NOT_SUPPORTED_YET: entry("caller", 501, "This Paddock does not do that yet."),
-  NOT_SUPPORTED_BY_DRIVER: entry(
+  UPGRADE_REQUIRED: entry(
     "caller",
-    501,
-    "The driver that runs this sandbox cannot do that.",
+    426,
+    "This address speaks WebSocket only.",
+    "Ask with a WebSocket client.",
   ),
-  NOT_SUPPORTED_BY_AGENT: entry("caller", 501, "The program inside the sandbox cannot do that."),
+  NOT_SUPPORTED_YET: entry("caller", 501, "This Paddock does not do that yet."),
 
   // Limits
-  MESSAGE_TOO_LARGE: entry("caller", 413, "The message is larger than allowed."),
   BODY_TOO_LARGE: entry("caller", 413, "The request body is larger than allowed."),
   FILE_TOO_LARGE: entry(
     "caller",
@@ -97,24 +94,58 @@ export const errorRegistry = {
     "The file is too large to travel in one message.",
     "Read or write it as a stream.",
   ),
-  LIMIT_EXCEEDED: entry("caller", 429, "A limit was reached."),
   TOO_MANY_SANDBOXES: entry(
     "caller",
     429,
     "The organisation has as many sandboxes as it may have.",
     "Close one, or raise `limits.sandboxesPerOrganization`.",
   ),
-  TOO_MANY_PROCESSES: entry("caller", 429, "The sandbox has as many processes as it may have."),
-  TOO_MANY_REPLS: entry("caller", 429, "The sandbox has as many REPLs as it may have."),
-  TOO_MANY_FILES: entry("caller", 429, "The connection has as many open files as it may have."),
-  TOO_MANY_REQUESTS: entry("caller", 429, "Too many requests are waiting on this connection."),
-  TOO_MANY_CONNECTIONS: entry("caller", 429, "Too many connections are open."),
-  TOO_MANY_STREAMS: entry("caller", 429, "The connection has as many streams as it may have."),
+  TOO_MANY_PROCESSES: entry(
+    "caller",
+    429,
+    "The sandbox has as many processes as it may have.",
+    "Wait for some of them, or kill them.",
+  ),
+  TOO_MANY_REPLS: entry(
+    "caller",
+    429,
+    "The sandbox has as many REPLs as it may have.",
+    "Close those that are not needed.",
+  ),
+  TOO_MANY_FILES: entry(
+    "caller",
+    429,
+    "The connection has as many open files as it may have.",
+    "Close those that are not needed.",
+  ),
+  TOO_MANY_REQUESTS: entry(
+    "caller",
+    429,
+    "Too many requests are waiting on this connection.",
+    "Wait for answers before you ask for more.",
+  ),
+  TOO_MANY_CONNECTIONS: entry(
+    "caller",
+    429,
+    "Too many connections are open.",
+    "Close those that are not needed.",
+  ),
+  TOO_MANY_STREAMS: entry(
+    "caller",
+    429,
+    "The connection has as many streams as it may have.",
+    "Read streams to their end, or cancel them.",
+  ),
 
   // Streams and values
   STREAM_NOT_FOUND: entry("caller", 400, "There is no stream with this id.", undefined, -32602),
   STREAM_OVERFLOW: entry("caller", 400, "The sender sent more than it was granted."),
-  STREAM_STALLED: entry("caller", 408, "Nobody read the stream while its buffer was full."),
+  STREAM_STALLED: entry(
+    "caller",
+    408,
+    "Nobody read the stream while its buffer was full.",
+    "Read every stream that a call returns, or cancel it.",
+  ),
   STREAM_CANCELLED: entry("caller", 499, "The reader gave up on the stream."),
   VALUE_NOT_SERIALIZABLE: entry("caller", 400, "The value cannot be sent."),
 
@@ -127,14 +158,11 @@ export const errorRegistry = {
     1,
   ),
   CONNECTION_CLOSED: entry("caller", 410, "The connection to the sandbox is closed.", undefined, 1),
-  CONNECTION_FAILED: entry("operator", 502, "The server could not be reached."),
-  RECONNECT_FAILED: entry("operator", 502, "The sandbox could not be reached again."),
   REQUEST_TIMED_OUT: entry("us", 504, "The answer took longer than allowed."),
   INVALID_ENDPOINT: entry("caller", 400, "The endpoint is not a valid URL."),
   UNEXPECTED_ANSWER: entry("us", 502, "The other side answered something unexpected."),
 
-  // Commands, as the client library and the command line see them
-  COMMAND_FAILED: entry("caller", 400, "The command did not succeed."),
+  // Arguments of a command or a call
   INVALID_ARGUMENT: entry("caller", 400, "An argument is wrong."),
 
   // The host and its operator
@@ -144,31 +172,48 @@ export const errorRegistry = {
     "This host cannot run sandboxes.",
     "`paddock doctor` says what is missing.",
   ),
-  CAPACITY_EXHAUSTED: entry("operator", 503, "The host has no room for another sandbox."),
-  IMAGE_MISSING: entry(
+  CAPACITY_EXHAUSTED: entry(
     "operator",
     503,
-    "The guest image is missing.",
-    "`npm run setup` builds it.",
+    "The host has no room for another sandbox.",
+    "Try again when sandboxes have ended.",
   ),
-  IMAGE_BUILD_FAILED: entry("operator", 503, "The guest image could not be built."),
-  DISK_FULL: entry("operator", 507, "The host's disk is full."),
+  IMAGE_BUILD_FAILED: entry(
+    "operator",
+    503,
+    "The guest image could not be built.",
+    "`paddock image build` tries again and shows what it does.",
+  ),
+  DISK_FULL: entry(
+    "operator",
+    507,
+    "The host's disk is full.",
+    "Free space where `dataDir` is.",
+  ),
   NOT_ROOT: entry("operator", 500, "Root is needed to run sandboxes.", "Run it with sudo."),
-  MISSING_DEPENDENCY: entry("operator", 500, "A program this needs is not installed."),
-  INVALID_SERVER_CONFIG: entry("operator", 500, "The server's configuration is wrong."),
-  DATA_DIR_IN_USE: entry("operator", 500, "Another Paddock uses this data directory."),
-  ADDRESS_IN_USE: entry("operator", 500, "The address to listen on is in use."),
-  DAEMON_NOT_RUNNING: entry(
+  MISSING_DEPENDENCY: entry(
     "operator",
-    503,
-    "No local Paddock is running.",
-    "`paddock serve --local` starts one.",
+    500,
+    "A program this needs is not installed.",
+    "`npm run setup` installs what is missing.",
   ),
-  DAEMON_START_FAILED: entry(
+  INVALID_SERVER_CONFIG: entry(
     "operator",
-    503,
-    "The local Paddock could not be started.",
-    "`paddock doctor` says what is missing.",
+    500,
+    "The server's configuration is wrong.",
+    "docs/configuration.md lists the settings.",
+  ),
+  DATA_DIR_IN_USE: entry(
+    "operator",
+    500,
+    "Another Paddock uses this data directory.",
+    "Stop it, or give this one a data directory of its own.",
+  ),
+  ADDRESS_IN_USE: entry(
+    "operator",
+    500,
+    "The address to listen on is in use.",
+    "Choose another with `--listen`; port 0 takes any free one.",
   ),
   SHUTTING_DOWN: entry("operator", 503, "The server is shutting down.", "Try again shortly."),
   DRIVER_FAILED: entry("us", 500, "The machine could not be started."),
@@ -176,7 +221,6 @@ export const errorRegistry = {
 
   // The guest
   AGENT_UNREACHABLE: entry("guest", 502, "The program inside the sandbox does not answer."),
-  AGENT_PROTOCOL_ERROR: entry("guest", 502, "The program inside the sandbox answered nonsense."),
   PROCESS_NOT_FOUND: entry("caller", 404, "There is no such process in the sandbox."),
   REPL_CLOSED: entry("guest", 410, "The REPL has ended."),
 } as const satisfies Record<string, ErrorEntry>;

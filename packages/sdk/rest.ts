@@ -78,7 +78,7 @@ export function authHeaders(target: Target): Record<string, string> {
 
 /** Makes the typed error for a refusal: the token's own class, or what `other` makes. */
 export function refusalError(refusal: ServerRefusal, other: (refusal: ServerRefusal) => Error) {
-  if (refusal.code === "INVALID_TOKEN" || refusal.code === "MISSING_TOKEN") {
+  if (refusal.code === "INVALID_TOKEN") {
     return new InvalidTokenError(
       `${refusal.message} (pass \`token\`, or set PADDOCK_TOKEN or DENO_DEPLOY_TOKEN)`,
       refusal.hint,

@@ -58,7 +58,7 @@ Deno.test("who has no good token gets 401, and learns nothing else", async (test
         assert.deepEqual([got.status, got.code], [401, code], token);
       }
       const none = await refusal(await server.fetch(path, { token: null }));
-      assert.deepEqual([none.status, none.code], [401, "MISSING_TOKEN"]);
+      assert.deepEqual([none.status, none.code], [401, "INVALID_TOKEN"]);
       const basic = await refusal(
         await server.fetch(path, { token: null, headers: { authorization: "Basic YTpi" } }),
       );

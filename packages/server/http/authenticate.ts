@@ -11,7 +11,12 @@ export async function authenticate(
   { authorization, organization }: Credentials,
   tokens: Tokens,
 ): Promise<Identity> {
-  if (authorization === undefined) throw new PaddockError("MISSING_TOKEN");
+  if (authorization === undefined) {
+    throw new PaddockError("INVALID_TOKEN", {
+      message: "The request carries no access token.",
+      hint: "Send `authorization: Bearer ddo_…`; `paddock token create` makes a token.",
+    });
+  }
   const token = /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
   const identity = token === undefined ? undefined : await tokens.verify(token);
   if (!identity) throw new PaddockError("INVALID_TOKEN");
