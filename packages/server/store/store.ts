@@ -24,7 +24,8 @@ const BUSY_TIMEOUT_MS = 5_000;
 
 /** Opens the records of a data directory, creating or upgrading them as needed. */
 export function openStore(dataDir: string): Store {
-  mkdirSync(dataDir, { recursive: true });
+  // Images hold setuid programs of another system: nobody else on this host may reach them.
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const path = join(dataDir, "paddock.db");
   const database = new NodeSqlite(path, BUSY_TIMEOUT_MS);
   try {

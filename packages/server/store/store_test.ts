@@ -56,6 +56,8 @@ Deno.test("the database is readable by its owner alone", async () => {
   await using directory = await dataDirectory();
   using _store = openStore(directory.path);
   assert.equal((await stat(join(directory.path, "paddock.db"))).mode & 0o777, 0o600);
+  using _new = openStore(join(directory.path, "new"));
+  assert.equal((await stat(join(directory.path, "new"))).mode & 0o777, 0o700);
 });
 
 Deno.test("an alias is unique in its organisation and found by it alone", async () => {
@@ -96,6 +98,19 @@ Deno.test("a token is verified by its hash until it is revoked", async () => {
   assert.equal(await store.tokens.revoke(info.id), true);
   assert.equal(await store.tokens.revoke(info.id), false);
   assert.equal(await store.tokens.verify(token), undefined);
+});
+
+Deno.test("a token is verified even when its use cannot be written down", async () => {
+  await using directory = await dataDirectory();
+  using store = openStore(directory.path);
+  await store.organizations.ensure("acme");
+  const { token } = await store.tokens.create("acme", "laptop");
+  using database = new DatabaseSync(join(directory.path, "paddock.db"));
+  database.exec(
+    "CREATE TRIGGER full BEFORE UPDATE ON tokens BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+  );
+  assert.equal((await store.tokens.verify(token))?.organization, "acme");
+  assert.equal((await store.tokens.list())[0].lastUsedAt, null);
 });
 
 Deno.test("replacing a token revokes those of its name and no other", async () => {
