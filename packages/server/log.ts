@@ -69,7 +69,7 @@ function formatPretty(line: { time: string; level: LogLevel; message: string } &
 function prettyValue(key: string, value: unknown): string {
   const text = typeof value === "string" ? value : encode(value);
   const short = String(replacer(key, text));
-  return /^[\w.:/@+-]+$/.test(short) ? short : JSON.stringify(short);
+  return /^[\w.:/@+-]+$/.test(short) ? short : clean(JSON.stringify(short));
 }
 
 /** A guest's or client's text must not move the cursor of the operator's terminal. */
