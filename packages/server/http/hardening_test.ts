@@ -80,6 +80,11 @@ Deno.test("strange targets are no way around the routes", async () => {
   assert.deepEqual(await ask("//health"), [404]);
   assert.deepEqual(await ask("/api/v3/sandbox/%2e%2e%2fhealth"), [401]);
   assert.deepEqual(await ask("*"), [400]);
+  const trace = await exchange(
+    server,
+    "TRACE /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+  );
+  assert.deepEqual(statuses(trace), [405]);
 });
 
 Deno.test("an upgrade to something else than a WebSocket is refused", async () => {

@@ -25,6 +25,10 @@ export async function bridge(
 ): Promise<void> {
   const gone = new AbortController();
   response.on("close", () => gone.abort(new PaddockError("ABORTED")));
+  // What the web's Request refuses to carry: to no address of ours does it mean anything.
+  if (message.method === "TRACE" || message.method === "TRACK") {
+    throw new PaddockError("METHOD_NOT_ALLOWED");
+  }
   const request = new Request(urlOf(message), {
     method: message.method,
     headers: headersOf(message),

@@ -124,6 +124,26 @@ Deno.test("the first connection ends the grace of a sandbox made over HTTP", asy
   assert.equal(await ended, "session_closed");
 });
 
+Deno.test("of two that ask for one name at the same time, one gets it", async () => {
+  await using server = await serveStandIn({ createsInFlight: 1 });
+  const before = Promise.withResolvers<void>();
+  server.engine.creation = before.promise;
+  const first = server.fetch("/api/v3/sandboxes", { method: "POST", body: "{}" });
+  const header = {
+    "x-denodeploy-config-v2": JSON.stringify({ sandbox_id: crypto.randomUUID(), mode: "create" }),
+  };
+  const both = [1, 2].map(() => open(server, "/api/v2/sandbox/ws", header));
+  const settled = Promise.allSettled(both);
+  // Both have looked for the name by then, and wait for the creation before theirs.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  before.resolve();
+  assert.equal((await first).status, 201);
+  const outcomes = (await settled).map(({ status }) => status).sort();
+  assert.deepEqual(outcomes, ["fulfilled", "rejected"]);
+  const loser = await Promise.any(both.map((opening) => refused(opening)));
+  assert.deepEqual([loser.status, loser.code], [409, "SANDBOX_ALREADY_EXISTS"]);
+});
+
 Deno.test("a v2 client names its sandbox, and either name finds it", async () => {
   await using server = await serveStandIn();
   const uuid = crypto.randomUUID();

@@ -48,8 +48,9 @@ export class Creator {
     }
     using _place = this.#takePlace(organizationId);
     using _key = await this.#gate.enter(signal);
+    const id = newSandboxId(region.code);
     const sandbox = await engine.create({
-      id: newSandboxId(region.code),
+      id,
       organizationId,
       region: region.code,
       stopAt: config.stopAt,
@@ -57,7 +58,12 @@ export class Creator {
       labels: config.labels,
       ...(alias === undefined ? {} : { alias }),
       env: config.env,
-    }, signal);
+    }, signal).catch(async (error) => {
+      // Of two that ask for one name at once, the records let the first in.
+      const named = alias && await sandboxes.find(organizationId, alias);
+      if (!named || named.id === id) throw error;
+      throw new PaddockError("SANDBOX_ALREADY_EXISTS", { field: "sandbox_id", cause: error });
+    });
     if (!signal.aborted) return sandbox;
     await sandbox.kill("session_closed");
     throw signal.reason;
