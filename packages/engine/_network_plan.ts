@@ -1,5 +1,5 @@
 import { type Log, runCommand } from "@paddock/driver";
-import { PaddockError } from "@paddock/protocol";
+import { defaultLimits, PaddockError } from "@paddock/protocol";
 import {
   formatIpv4,
   formatIpv4Range,
@@ -24,6 +24,8 @@ export interface NetworkPlan {
   range: Ipv4Range;
   resolvers: string[];
   allowPrivate: { range: string; port?: number }[];
+  /** How many connections of a guest the host keeps track of. */
+  guestConnections: number;
   /** Of the link to the world, so that a guest sends no packet that it cannot carry. */
   mtu: number;
 }
@@ -31,6 +33,8 @@ export interface NetworkPlan {
 /** A slot is a /30: network, host end, guest, broadcast. */
 export const SLOT_ADDRESSES = 4;
 export const SLOT_PREFIX = 30;
+/** A link's name has room for six digits. */
+const MAX_SLOTS = 1_000_000;
 
 const RANGE_PREFIX = 16;
 const DEFAULT_RANGES = Array.from({ length: 16 }, (_, index) => `10.${201 + index}.0.0/16`);
@@ -58,6 +62,7 @@ export async function planNetwork(
     range: chooseRange(options.range, routes),
     resolvers: chooseResolvers(options.resolvers, log),
     allowPrivate: (options.allowPrivate ?? []).map(parseAllowed),
+    guestConnections: defaultLimits.guestConnections,
     mtu: uplinkMtu(routes),
   };
 }
@@ -145,7 +150,7 @@ function uplinkMtu(routes: Route[]): number {
 }
 
 export function slotCount(plan: NetworkPlan): number {
-  return rangeSize(plan.range.prefix) / SLOT_ADDRESSES;
+  return Math.min(rangeSize(plan.range.prefix) / SLOT_ADDRESSES, MAX_SLOTS);
 }
 
 export function slotAddresses(plan: NetworkPlan, index: number) {

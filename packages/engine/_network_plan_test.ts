@@ -43,4 +43,10 @@ Deno.test("what is configured is checked, and refused with its key", async () =>
     rules.indexOf("10.0.6.7/32") < rules.indexOf("ip daddr @refused"),
     "allowed goes first",
   );
+  for (const chain of ["to_host", "from_guest"]) {
+    const body = rules.slice(rules.indexOf(`chain ${chain} {`));
+    const order = ["fib saddr", "established", "ct count over 4096", "dport 53"];
+    const at = order.map((text) => body.indexOf(text));
+    assert.deepEqual(at, at.toSorted((a, b) => a - b), chain);
+  }
 });

@@ -47,7 +47,7 @@ export class NetworkSlots {
   async open(signal?: AbortSignal): Promise<void> {
     await removeLinks(leftoverLinks(this.#prefix));
     await this.#claims.sweep(removeLinks, this.#log);
-    await this.#filter.install(signal);
+    await this.#filter.install(this.#log, signal);
     this.#refill();
   }
 
@@ -139,10 +139,13 @@ export class NetworkSlots {
     try {
       return await createLinks(this.#plan, slots);
     } catch (error) {
-      await removeLinks(slots.map(({ name }) => name)).catch((failure) =>
-        this.#log.error("a half-made network is left behind", { error: String(failure) })
-      );
-      for (const { index } of slots) await this.#claims.free(index);
+      try {
+        await removeLinks(slots.map(({ name }) => name));
+        for (const { index } of slots) await this.#claims.free(index);
+      } catch (failure) {
+        // Its numbers stay claimed: whoever took one next would find the name in use.
+        this.#log.error("a half-made network is left behind", { error: String(failure) });
+      }
       throw new PaddockError("CREATE_FAILED", {
         message: "The sandbox's network could not be made.",
         cause: error,

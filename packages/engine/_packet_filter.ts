@@ -1,4 +1,4 @@
-import { runCommand } from "@paddock/driver";
+import { type Log, runCommand } from "@paddock/driver";
 import { PaddockError } from "@paddock/protocol";
 import { formatIpv4Range } from "./_ipv4.ts";
 import type { NetworkPlan } from "./_network_plan.ts";
@@ -39,8 +39,18 @@ export class PacketFilter {
   }
 
   /** Puts the table in place of an earlier one in one transaction, and lets the host forward. */
-  async install(signal?: AbortSignal): Promise<void> {
-    const run = await runCommand(["nft", "-f", "-"], { signal, stdin: this.ruleset() });
+  async install(log: Log, signal?: AbortSignal): Promise<void> {
+    let run = await runCommand(["nft", "-f", "-"], { signal, stdin: this.ruleset() });
+    if (!run.ok) {
+      const { stderr } = run;
+      run = await runCommand(["nft", "-f", "-"], { signal, stdin: this.ruleset(false) });
+      if (run.ok) {
+        log.warn("this kernel cannot bound a sandbox's connections (limits.guestConnections)", {
+          error: stderr,
+          hint: "modprobe nft_connlimit",
+        });
+      }
+    }
     if (!run.ok) {
       throw new PaddockError("HOST_CANNOT_RUN_SANDBOXES", {
         message: "The packet filter for sandboxes could not be set up.",
@@ -56,8 +66,9 @@ export class PacketFilter {
     });
   }
 
-  ruleset(): string {
-    const { range, resolvers, allowPrivate } = this.#plan;
+  /** `counted`: with a bound on how many connections of one guest the host keeps track of. */
+  ruleset(counted = true): string {
+    const { range, resolvers, allowPrivate, guestConnections } = this.#plan;
     const own = formatIpv4Range(range);
     const dns = resolvers.length === 0
       ? ""
@@ -67,6 +78,10 @@ export class PacketFilter {
         ? `ip daddr ${range} accept`
         : `ip daddr ${range} meta l4proto { tcp, udp } th dport ${port} accept`
     ).join("\n    ");
+    // The host's table of connections is one for all: a guest that fills it cuts off everybody.
+    const bound = counted
+      ? `ct state new add @busy { ip saddr ct count over ${guestConnections} } goto refuse`
+      : "";
     return `table inet ${this.table}
 delete table inet ${this.table}
 table inet ${this.table} {
@@ -76,6 +91,11 @@ table inet ${this.table} {
     auto-merge
     elements = { ${[...new Set([...REFUSED, own])].join(", ")} }
   }
+  set busy {
+    type ipv4_addr
+    size ${BUSY_ENTRIES}
+    flags dynamic
+  }
   chain refuse {
     meta nfproto ipv6 drop
     meta l4proto tcp reject with tcp reset
@@ -83,6 +103,8 @@ table inet ${this.table} {
   }
   chain to_host {
     fib saddr . iif oif missing drop
+    ct state established,related accept
+    ${bound}
     ${dns}
     goto refuse
   }
@@ -92,6 +114,7 @@ table inet ${this.table} {
     ct state established,related accept
     ct state invalid drop
     oifname "${LINK_WILDCARD}" goto refuse
+    ${bound}
     ${dns}
     ${allowed}
     ip daddr @refused goto refuse
@@ -105,7 +128,6 @@ table inet ${this.table} {
   }
   chain input {
     type filter hook input priority filter; policy accept;
-    iifname ${this.#links} ct state established,related accept
     iifname ${this.#links} goto to_host
   }
   chain postrouting {
@@ -119,3 +141,6 @@ table inet ${this.table} {
 
 /** Links of any Paddock on this host. */
 const LINK_WILDCARD = "pk*";
+
+/** Guests whose connections are counted at once: more than a node runs. */
+const BUSY_ENTRIES = 65_535;

@@ -1,4 +1,5 @@
-import type { Log } from "@paddock/driver";
+import { type Log, sleep } from "@paddock/driver";
+import { PaddockError } from "@paddock/protocol";
 
 /** Who holds a slot. Process ids come round again; the start time tells two of one id apart. */
 interface Claim {
@@ -9,6 +10,9 @@ interface Claim {
 
 const DIRECTORY = "/run/paddock/slots";
 const LOCK = "/run/paddock/slots.lock";
+/** Longer than another Paddock takes to sweep what a dead one left. */
+const LOCK_DEADLINE_MS = 60_000;
+const LOCK_POLL_MS = 5;
 
 /**
  * Which slots of the host are taken, by every Paddock on it: slot numbers stand for addresses, and
@@ -16,6 +20,11 @@ const LOCK = "/run/paddock/slots.lock";
  */
 export class SlotClaims {
   readonly #prefix: string;
+  /**
+   * Where the search for a free number begins. A number is its addresses, and the host remembers the
+   * connections of those: one that was just freed is taken last, when nothing is on its way to it.
+   */
+  #next: number | undefined;
 
   /** `prefix` marks what belongs to this engine's data directory. */
   constructor(prefix: string) {
@@ -31,8 +40,11 @@ export class SlotClaims {
     using _lock = await lockHost();
     const taken = new Set(numbers());
     const indexes: number[] = [];
-    for (let index = 0; index < limit && indexes.length < count; index++) {
+    const first = this.#next ?? Math.floor(Math.random() * limit);
+    for (let step = 0; step < limit && indexes.length < count; step++) {
+      const index = (first + step) % limit;
       if (!taken.has(index)) indexes.push(index);
+      this.#next = index + 1;
     }
     const started = processStart(Deno.pid) ?? "";
     for (const index of indexes) {
@@ -81,7 +93,16 @@ async function lockHost(): Promise<Disposable> {
   Deno.mkdirSync(DIRECTORY, { recursive: true, mode: 0o700 });
   const file = await Deno.open(LOCK, { create: true, write: true, mode: 0o600 });
   try {
-    await file.lock(true);
+    const end = performance.now() + LOCK_DEADLINE_MS;
+    while (!await file.tryLock(true)) {
+      if (performance.now() > end) {
+        throw new PaddockError("CREATE_FAILED", {
+          message: "Another Paddock on this host keeps the network slots to itself.",
+          cause: new Error(`${LOCK} was not to be had within ${LOCK_DEADLINE_MS} ms`),
+        });
+      }
+      await sleep(LOCK_POLL_MS);
+    }
   } catch (error) {
     file.close();
     throw error;

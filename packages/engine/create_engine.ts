@@ -45,7 +45,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   await reapNode({ directory, driver, cgroups, cgroupParent, records, log, signal });
 
   const prewarm = options.prewarmSlots ?? DEFAULT_PREWARM;
-  const plan = await planNetwork(options.network ?? {}, log, signal);
+  const { guestConnections } = limits;
+  const plan = { ...await planNetwork(options.network ?? {}, log, signal), guestConnections };
   const [probe] = await Promise.all([driver.probe(signal), Deno.mkdir(directory, { mode: 0o700 })]);
   refuseUnlessWorking(probe);
   stack.defer(() => new Cgroup(cgroupParent, cgroups).remove(CLOSE_STEP_MS));

@@ -79,7 +79,7 @@ Deno.test("a guest cannot send with another sandbox's address", async () => {
   assert.doesNotMatch(tried, /changed/);
 });
 
-Deno.test("a private address that is allowed can be reached, and only its port", async () => {
+Deno.test("an allowed private address is reached at its port only, by so many connections", async () => {
   const { digest, rootfs, manifest } = await ensureImage({ dataDir: IMAGE_DIR, trust: "host" });
   const name = "pdtpriv";
   const ip = async (...args: string[]) => {
@@ -110,11 +110,26 @@ Deno.test("a private address that is allowed can be reached, and only its port",
     await startBench({
       image: { digest, rootfs, env: manifest.env },
       network: { allowPrivate: ["10.197.77.2:8080"] },
+      limits: { guestConnections: 6 },
     }),
   );
   const sandbox = await bench.engine.create(sandboxSpec(), create());
   assert.match(await dial(sandbox, "10.197.77.2", 8080), /^connected/);
   assert.doesNotMatch(await dial(sandbox, "10.197.77.2", 8081), /^connected/);
+  const many = await guestShell(
+    sandbox,
+    `python3 - <<'END'
+import socket
+held = []
+for i in range(12):
+    s = socket.socket(); s.settimeout(3)
+    try:
+        s.connect(("10.197.77.2", 8080)); held.append(s)
+    except ConnectionRefusedError: pass
+print(len(held))
+END`,
+  );
+  assert.ok(Number(many) >= 1 && Number(many) <= 6, `${many} connections`);
 });
 
 Deno.test("names resolve in a guest as they do on the host", async () => {

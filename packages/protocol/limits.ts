@@ -33,6 +33,13 @@ export const limits = {
   cpus: limit("cpus", 1, "cpus", "processors of a sandbox", { min: 0.1 }),
   diskBytes: limit("diskBytes", 10 * 1024 * MiB, "bytes", "disk of a sandbox", { min: 64 * MiB }),
   pids: limit("pids", 1024, "count", "processes and threads in a sandbox", { min: 64 }),
+  guestConnections: limit(
+    "guestConnections",
+    4096,
+    "count",
+    "connections a sandbox may have through the host's network at once",
+    { min: 16 },
+  ),
   timeoutMinMs: limit("timeoutMinMs", 1_000, "ms", "shortest timeout of a sandbox"),
   timeoutMaxMs: limit("timeoutMaxMs", 24 * 60 * MINUTE, "ms", "longest timeout at creation"),
   timeoutExtendMaxMs: limit(
@@ -53,6 +60,10 @@ export const limits = {
   envVars: limit("envVars", 256, "count", "environment variables given at creation"),
   envKeyBytes: limit("envKeyBytes", 256, "bytes", "length of an environment variable's name"),
   envValueBytes: limit("envValueBytes", 32 * KiB, "bytes", "length of a variable's value"),
+  envBytes: limit("envBytes", 96 * KiB, "bytes", "all variables given at creation, as JSON", {
+    // Linux takes no single variable of 128 KiB, and the agent gets them all in one.
+    max: 120 * KiB,
+  }),
 
   // A node and its organisations
   sandboxes: limit("sandboxes", 200, "count", "sandboxes on a node"),

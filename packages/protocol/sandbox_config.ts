@@ -18,6 +18,7 @@ type ConfigLimits = Pick<
   | "envVars"
   | "envKeyBytes"
   | "envValueBytes"
+  | "envBytes"
 >;
 
 function byteLength(text: string): number {
@@ -55,6 +56,9 @@ function environmentSchema(limits: ConfigLimits) {
     const refuse = (message: string, path: string[] = []) =>
       context.addIssue({ code: "custom", message, path });
     if (entries.length > limits.envVars) refuse(`at most ${limits.envVars} variables are allowed`);
+    if (byteLength(JSON.stringify(env)) > limits.envBytes) {
+      refuse(`all variables together have at most ${limits.envBytes} bytes as JSON`);
+    }
     for (const [key, value] of entries) {
       const path = [key.slice(0, 64)];
       if (!/^[^=\0]+$/.test(key)) refuse("a variable's name must not be empty or contain =", path);

@@ -75,6 +75,10 @@ Deno.test("configuration: what is wrong is named", () => {
     [{ timeout: "5m", stop_at_ms: now + 1000 }, "timeout"],
     [{ env: { "A=B": "c" } }, "env.A=B"],
     [{ env: { A: "\0" } }, "env.A"],
+    [
+      { env: Object.fromEntries("ABCD".split("").map((name) => [name, "x".repeat(32_000)])) },
+      "env",
+    ],
     [{ volumes: [{ volume: "v" }] }, "volumes.0.path"],
     [{ root: { volume: "v", more: 1 } }, "root.more"],
     [{ allow_net: "all" }, "allow_net"],
