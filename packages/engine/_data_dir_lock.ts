@@ -9,6 +9,5 @@ export async function lockDataDir(dataDir: string): Promise<Disposable> {
   throw new PaddockError("DATA_DIR_IN_USE", {
     message: `Another Paddock uses the data directory ${dataDir}.`,
     field: "dataDir",
-    hint: "Stop it, or give this one a data directory of its own.",
   });
 }

@@ -128,11 +128,8 @@ export function idOfRefused(error: unknown): RpcId | null {
 export const closeCodes = {
   normal: 1000,
   goingAway: 1001,
-  unsupportedData: 1003,
-  policyViolation: 1008,
   messageTooBig: 1009,
   internalError: 1011,
-  tryAgainLater: 1013,
 } as const;
 
 /** Subprotocol of our own client: rich values and binary stream frames. */
