@@ -7,7 +7,7 @@ export async function markdownFiles(): Promise<string[]> {
   for await (const { name, isFile } of Deno.readDir(repositoryRoot)) {
     if (isFile && name.endsWith(".md")) files.push(name);
   }
-  const folders = ["docs", "examples"];
+  const folders = ["docs", "examples", "packages/sdk"];
   for (let folder = folders.pop(); folder; folder = folders.pop()) {
     for await (const { name, isDirectory } of Deno.readDir(join(repositoryRoot, folder))) {
       if (isDirectory) folders.push(join(folder, name));
