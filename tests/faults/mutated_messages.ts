@@ -60,9 +60,12 @@ const request = fc.oneof(
 const notification = fc.constantFrom(...seeds(notifications))
   .map(({ method, params }) => ({ jsonrpc: "2.0", method, params }));
 
+const unknownMethod = fc.tuple(request, text).map(([message, method]) => ({ ...message, method }));
+
 const whole = fc.oneof(
-  { weight: 5, arbitrary: request },
-  { weight: 1, arbitrary: notification },
+  { weight: 20, arbitrary: request },
+  { weight: 1, arbitrary: unknownMethod },
+  { weight: 4, arbitrary: notification },
 );
 
 /** A valid message, damaged in its parameters, its envelope or its text. */
