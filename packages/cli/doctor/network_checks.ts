@@ -1,4 +1,5 @@
 import { type Check, missing, ok, warning } from "./check.ts";
+import { forwardPolicy } from "./forward_policy.ts";
 import { runProgram } from "./run_program.ts";
 
 export async function networkChecks(signal: AbortSignal): Promise<Check[]> {
@@ -6,6 +7,7 @@ export async function networkChecks(signal: AbortSignal): Promise<Check[]> {
     ipTool(signal),
     nft(signal),
     ipForward(),
+    forwardPolicy(signal),
     nameServers(signal),
   ]);
 }
