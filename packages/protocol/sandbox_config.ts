@@ -36,15 +36,22 @@ function labelsSchema(limits: ConfigLimits) {
     const refuse = (message: string, path: string[] = []) =>
       context.addIssue({ code: "custom", message, path });
     if (entries.length > limits.labels) {
-      refuse(`at most ${limits.labels} labels are allowed, these are ${entries.length}`);
+      refuse(
+        `at most ${limits.labels} labels are allowed (limits.labels), these are ${entries.length}`,
+      );
     }
     for (const [key, value] of entries) {
       if (key === "") refuse("a label's key must not be empty", [key]);
       if (byteLength(key) > limits.labelKeyBytes) {
-        refuse(`a label's key has at most ${limits.labelKeyBytes} bytes`, [key.slice(0, 64)]);
+        refuse(`a label's key has at most ${limits.labelKeyBytes} bytes (limits.labelKeyBytes)`, [
+          key.slice(0, 64),
+        ]);
       }
       if (byteLength(value) > limits.labelValueBytes) {
-        refuse(`a label's value has at most ${limits.labelValueBytes} bytes`, [key.slice(0, 64)]);
+        refuse(
+          `a label's value has at most ${limits.labelValueBytes} bytes (limits.labelValueBytes)`,
+          [key.slice(0, 64)],
+        );
       }
     }
   });
@@ -55,26 +62,37 @@ function environmentSchema(limits: ConfigLimits) {
     const entries = Object.entries(env);
     const refuse = (message: string, path: string[] = []) =>
       context.addIssue({ code: "custom", message, path });
-    if (entries.length > limits.envVars) refuse(`at most ${limits.envVars} variables are allowed`);
+    if (entries.length > limits.envVars) {
+      refuse(`at most ${limits.envVars} variables are allowed (limits.envVars)`);
+    }
     if (byteLength(JSON.stringify(env)) > limits.envBytes) {
-      refuse(`all variables together have at most ${limits.envBytes} bytes as JSON`);
+      refuse(
+        `all variables together have at most ${limits.envBytes} bytes as JSON (limits.envBytes)`,
+      );
     }
     for (const [key, value] of entries) {
       const path = [key.slice(0, 64)];
       if (!/^[^=\0]+$/.test(key)) refuse("a variable's name must not be empty or contain =", path);
       if (value.includes("\0")) refuse("a variable's value must not contain NUL", path);
       if (byteLength(key) > limits.envKeyBytes) {
-        refuse(`a variable's name has at most ${limits.envKeyBytes} bytes`, path);
+        refuse(
+          `a variable's name has at most ${limits.envKeyBytes} bytes (limits.envKeyBytes)`,
+          path,
+        );
       }
       if (byteLength(value) > limits.envValueBytes) {
-        refuse(`a variable's value has at most ${limits.envValueBytes} bytes`, path);
+        refuse(
+          `a variable's value has at most ${limits.envValueBytes} bytes (limits.envValueBytes)`,
+          path,
+        );
       }
     }
   });
 }
 
 function memorySchema(limits: ConfigLimits) {
-  const range = `must be between ${limits.memoryMinMb} and ${limits.memoryMaxMb} MiB`;
+  const range = `must be between ${limits.memoryMinMb} and ${limits.memoryMaxMb} MiB ` +
+    "(limits.memoryMinMb, limits.memoryMaxMb)";
   return z.int().min(limits.memoryMinMb, range).max(limits.memoryMaxMb, range);
 }
 
