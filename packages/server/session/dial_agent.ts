@@ -137,7 +137,7 @@ function checkResponse(
 
 function unreachable(what: string, cause: unknown): PaddockError {
   return new PaddockError("AGENT_UNREACHABLE", {
-    message: `the sandbox's agent does not answer: ${what}`,
+    message: `The sandbox's agent does not answer: ${what}.`,
     cause,
   });
 }

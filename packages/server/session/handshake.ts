@@ -19,19 +19,19 @@ export interface ClientHandshake {
 export function readHandshake(request: IncomingMessage): ClientHandshake {
   const { headers } = request;
   if (request.method !== "GET" || headers.upgrade?.toLowerCase() !== "websocket") {
-    throw new PaddockError("UPGRADE_REQUIRED", { message: "this address speaks WebSocket only" });
+    throw new PaddockError("UPGRADE_REQUIRED");
   }
   if (headers["sec-websocket-version"] !== "13") {
     throw new PaddockError("UPGRADE_REQUIRED", {
       field: "sec-websocket-version",
-      message: "only version 13 of the WebSocket protocol is spoken here",
+      message: "Only version 13 of the WebSocket protocol is spoken here.",
     });
   }
   const key = headers["sec-websocket-key"];
   if (typeof key !== "string" || !/^[A-Za-z0-9+/]{22}==$/.test(key)) {
     throw new PaddockError("INVALID_REQUEST", {
       field: "sec-websocket-key",
-      message: "a WebSocket key is 16 bytes in base64",
+      message: "A WebSocket key is 16 bytes in base64.",
     });
   }
   const offered = headers["sec-websocket-protocol"]?.split(",").map((name) => name.trim()) ?? [];
