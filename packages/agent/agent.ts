@@ -16,7 +16,7 @@ import { RpcConnection } from "./rpc/rpc_connection.ts";
 import { serviceHandlers } from "./rpc/service_handlers.ts";
 import { SudoServer } from "./sudo/sudo_server.ts";
 
-/** Told by `/health`: 1 is what issue A of the project brings. */
+/** Told by `/health` and `paddock.info`. */
 export const AGENT_VERSION = "0.1.0";
 
 /** How long after its start the agent has everything in place. */

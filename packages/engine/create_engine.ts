@@ -16,7 +16,7 @@ export interface EngineOptions {
   records: RecordStore;
   limits?: Partial<LimitValues>;
   network?: NetworkOptions;
-  /** Network slots and disks kept ready (config key `engine.prewarmSlots`). */
+  /** Network slots and disks kept ready (config key `prewarmSlots`). */
   prewarmSlots?: number;
   log: Log;
   /** Gives up on starting; a started engine ends by `close`. */
@@ -56,19 +56,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const disks = new DiskPool(`${dataDir}/disks`, limits.diskBytes, prewarm, log);
   stack.defer(() => disks.close());
   await disks.open();
-  const parts: EngineParts = {
-    ...{
-      directory,
-      image: options.image,
-      driver,
-      limits,
-      slots,
-      disks,
-      cgroups,
-      cgroupParent,
-      log,
-    },
-  };
+  const { image } = options;
+  const held = { slots, disks, cgroups, cgroupParent };
+  const parts: EngineParts = { directory, image, driver, limits, ...held, log };
   return new NodeEngine(parts, probe, records, stack.move());
 }
 
