@@ -5,9 +5,8 @@ import type { Scenario } from "../scenario.ts";
 
 /**
  * What an idle sandbox costs: N alive at once, each having answered once and each answering at the
- * end. Two measures that see different things: the proportional set size of every process whose
- * parents lead to the daemon or whose command line names its data directory, and the host's
- * MemAvailable, which also counts what the kernel holds for them.
+ * end. Two measures that see different things: the proportional set size of every process of a
+ * machine, and the host's MemAvailable, which also counts what the kernel holds for them.
  */
 const memory: Scenario = async ({ api, token, dataDir, quick, say }) => {
   const count = quick ? 5 : 50;
@@ -21,7 +20,7 @@ const memory: Scenario = async ({ api, token, dataDir, quick, say }) => {
       sandbox.deno.eval<number>(`${i} * 2`).then((value) => value === i * 2);
     let answered = 0;
     for (const [i, sandbox] of sandboxes.entries()) if (await answer(sandbox, i)) answered++;
-    await new Promise((r) => setTimeout(r, quick ? 1000 : 10_000));
+    await new Promise((r) => setTimeout(r, quick ? 4000 : 10_000));
     const after = { available: await memAvailable(), pss: await pssOf(dataDir) };
     let alive = 0;
     for (const [i, sandbox] of sandboxes.entries()) if (await answer(sandbox, i)) alive++;
@@ -52,13 +51,25 @@ async function memAvailable(): Promise<number> {
   return Number(match![1]) * 1024;
 }
 
-/** Sum over runsc processes of this data directory; sentries name their state directory. */
+/**
+ * Sum over the runsc processes that name this data directory, and all that descend from them: a
+ * guest's own processes share its memory with the sentry, and each counts its part.
+ */
 async function pssOf(dataDir: string): Promise<number> {
-  let total = 0;
+  const parents = new Map<string, string>();
+  const machines = new Set<string>();
   for (const pid of await readdir("/proc")) {
     if (!/^\d+$/.test(pid)) continue;
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
     const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-    if (!/runsc/.test(commandLine) || !commandLine.includes(dataDir)) continue;
+    parents.set(pid, stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    if (/runsc/.test(commandLine) && commandLine.includes(dataDir)) machines.add(pid);
+  }
+  let total = 0;
+  for (const pid of parents.keys()) {
+    let at: string | undefined = pid;
+    while (at !== undefined && !machines.has(at)) at = parents.get(at);
+    if (at === undefined) continue;
     const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
     total += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) * 1024;
   }

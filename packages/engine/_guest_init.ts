@@ -15,7 +15,9 @@ export function guestInit(
   return {
     args: [
       ...["/usr/bin/tini", "--"],
-      ...["/usr/bin/deno", "run", "-A", "--no-lock", "--no-config", "/opt/paddock/agent.js"],
+      ...["/usr/bin/deno", "run", "-A", "--no-lock", "--no-config"],
+      // The agent collects once when it has settled: an idle sandbox keeps nothing of its start.
+      ...["--v8-flags=--expose-gc", "/opt/paddock/agent.js"],
     ],
     cwd: "/home/sandbox",
     env: {
