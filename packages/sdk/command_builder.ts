@@ -114,8 +114,11 @@ export class SandboxCommandBuilder implements PromiseLike<SandboxCommandResult> 
 
   /** Pass signals on to the command. Signals given earlier stay in force. */
   signal(signal: KillSignal | AbortSignal): SandboxCommandBuilder {
-    const added = toKillSignal(signal);
-    this.#state.signal?.linkChild(added);
+    const earlier = this.#state.signal;
+    if (!earlier) return this.#with({ signal: toKillSignal(signal) });
+    // What is shared with other commands must not hear of this one's earlier signals.
+    const added = signal instanceof KillSignal ? signal : newKillSignal(signal);
+    earlier.linkChild(added);
     return this.#with({ signal: added });
   }
 
@@ -181,6 +184,8 @@ export class SandboxCommandBuilder implements PromiseLike<SandboxCommandResult> 
       throw error;
     }
     if (pending !== undefined) child.kill(pending).catch(() => {});
+    // Also when nobody asks for the output.
+    child.status.then(unsubscribe, unsubscribe);
     return new SandboxCommandChild(childKey, child, unsubscribe);
   }
 
@@ -242,8 +247,17 @@ function abortedResult(code: number): SandboxCommandResult {
   };
 }
 
+/** One for each AbortSignal: a program's own may live long and see thousands of commands. */
+const killSignals = new WeakMap<AbortSignal, KillSignal>();
+
 function toKillSignal(signal: KillSignal | AbortSignal): KillSignal {
   if (signal instanceof KillSignal) return signal;
+  let known = killSignals.get(signal);
+  if (!known) killSignals.set(signal, known = newKillSignal(signal));
+  return known;
+}
+
+function newKillSignal(signal: AbortSignal): KillSignal {
   // Programs may carry an AbortSignal of another realm or library: what it does counts.
   if (typeof (signal as AbortSignal)?.addEventListener !== "function") {
     throw new TypeError("signal must be a KillSignal or an AbortSignal");

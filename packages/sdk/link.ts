@@ -127,6 +127,8 @@ export class Link {
         this.#state = "open";
         this.#log("reconnected");
         this.#watch(connection);
+        // Who closed while this connection was coming about found nothing that could be closed.
+        if (this.#stopping.signal.aborted) connection.close();
       },
       (error) => this.#finish(error),
     );
