@@ -178,7 +178,9 @@ async function findBase(stores: ImageStore[], digest: string): Promise<string | 
 async function prepareStore(store: ImageStore): Promise<void> {
   if (Deno.uid() !== 0) throw new ImageBuildError("building it needs root");
   try {
-    await Deno.mkdir(store.baseDir, { recursive: true, mode: 0o755 });
+    // A tree of another system holds setuid programs: nobody else on this host may reach them.
+    await Deno.mkdir(store.baseDir, { recursive: true, mode: 0o700 });
+    await Deno.chmod(store.dir, 0o700);
   } catch (cause) {
     throw new ImageBuildError(`${store.dir} cannot be made: ${(cause as Error).message}`, {
       cause,
