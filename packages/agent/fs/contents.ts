@@ -46,16 +46,24 @@ export async function readStream(
   signal?.throwIfAborted();
   const file = await Deno.open(path);
   try {
-    const { size, isDirectory } = await file.stat();
+    const { size, isDirectory, isFile } = await file.stat();
     if (isDirectory) throw osError("EISDIR", `Is a directory (os error 21): ${path}`);
-    return { stream: streamOf(file, signal), size };
+    return { stream: streamOf(file, isFile, signal), size };
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-function streamOf(file: Deno.FsFile, signal?: AbortSignal): ReadableStream<Uint8Array> {
+/**
+ * A regular file never lets its reader or writer wait for another program, so it is read and written
+ * on this thread: to have another do it takes longer than the work. Pipes and devices are not.
+ */
+function streamOf(
+  file: Deno.FsFile,
+  isFile: boolean,
+  signal?: AbortSignal,
+): ReadableStream<Uint8Array> {
   return new ReadableStream({
     type: "bytes",
     async pull(controller) {
@@ -65,7 +73,7 @@ function streamOf(file: Deno.FsFile, signal?: AbortSignal): ReadableStream<Uint8
         : new Uint8Array(READ_BYTES);
       try {
         signal?.throwIfAborted();
-        const read = await file.read(view);
+        const read = isFile ? file.readSync(view) : await file.read(view);
         if (read === null) {
           file.close();
           controller.close();
@@ -116,6 +124,7 @@ export async function writeStream(
   }
   using _closing = file;
   if (mode !== undefined) await Deno.chmod(path, mode);
+  const { isFile } = await file.stat();
   const reader = content.getReader();
   const abort = () => reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener("abort", abort);
@@ -124,7 +133,10 @@ export async function writeStream(
       const { value, done } = await reader.read();
       signal?.throwIfAborted();
       if (done) return;
-      for (let at = 0; at < value.length;) at += await file.write(value.subarray(at));
+      for (let at = 0; at < value.length;) {
+        const rest = value.subarray(at);
+        at += isFile ? file.writeSync(rest) : await file.write(rest);
+      }
     }
   } catch (error) {
     reader.cancel(error).catch(() => {});

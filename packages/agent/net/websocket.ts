@@ -15,6 +15,8 @@ const READ_BYTES = 64 * 1024;
 /** What is to be sent is collected for writes of at most this many bytes. */
 const WRITE_BYTES = 512 * 1024;
 const HIGH_WATER_BYTES = 128 * 1024;
+/** A copy of more than this takes longer than a write of its own. */
+const LARGE_BYTES = 128 * 1024;
 const CLOSE_TIMEOUT_MS = 2_000;
 /** A connection that has sent nothing for so long keeps no large buffers. */
 const QUIET_MS = 2_000;
@@ -276,7 +278,8 @@ export class ServerWebSocket {
   #enqueue(opcode: number, payload: Uint8Array): void | Promise<void> {
     const header = frameHeader(opcode, payload.length);
     this.#queuedBytes += header.length + payload.length;
-    if (this.#waiting.length === 0 && this.#collect(header, payload)) {
+    const large = payload.length >= LARGE_BYTES && !this.#writing;
+    if (!large && this.#waiting.length === 0 && this.#collect(header, payload)) {
       if (!this.#writing) void this.#write();
       return;
     }

@@ -5,8 +5,12 @@ const F_SETPIPE_SZ = 1031;
 const READ_BYTES = 64 * 1024;
 /** A pipe that is found full gets this size, so that whoever writes much is woken less often. */
 const BULK_PIPE_BYTES = 1024 * 1024;
-/** After so much without a wait, everybody else has a turn. */
-const TURN_BYTES = 1024 * 1024;
+/** After so much without a wait, everybody else has a turn. It takes milliseconds, so not often. */
+const TURN_BYTES = 16 * 1024 * 1024;
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
 
 /** What comes out of a pipe, read only as far as somebody asks. The descriptor must not block. */
 export function readablePipe(fd: number): ReadableStream<Uint8Array<ArrayBuffer>> {
@@ -27,7 +31,7 @@ export function readablePipe(fd: number): ReadableStream<Uint8Array<ArrayBuffer>
       const view = controller.byobRequest!.view as Uint8Array<ArrayBuffer>;
       if (sinceWait >= TURN_BYTES) {
         sinceWait = 0;
-        await readiness().wait(fd, "read");
+        await turn();
       }
       while (open) {
         const read = Number(calls.read(fd, view, BigInt(view.byteLength)));

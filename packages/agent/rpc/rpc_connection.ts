@@ -21,6 +21,9 @@ import { Semaphore } from "./semaphore.ts";
 const REQUEST_BYTES = 64 * 1024 * 1024;
 const WHOLE_FILES_AT_ONCE = 2;
 
+/** Binary frames cost nothing by the byte, but something each. */
+const FRAME_BYTES = 1024 * 1024;
+
 const TAKEN = Promise.resolve();
 
 export interface RpcConnectionOptions {
@@ -52,7 +55,7 @@ export class RpcConnection {
     this.#hub = new StreamHub({
       mode,
       codec,
-      limits,
+      limits: mode === "credit" ? { ...limits, streamChunkBytes: FRAME_BYTES } : limits,
       // The socket has taken a copy when it asks for no patience, so the bytes are free at once.
       send: (data) => socket.send(data) ?? TAKEN,
       recycle: true,
