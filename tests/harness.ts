@@ -89,10 +89,14 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
     if (gone) return;
     child.kill(signal);
-    const late = delay(stopDeadlineMs).then(() => "late" as const);
-    if (await Promise.race([exited, late]) !== "late") return;
-    child.kill("SIGKILL");
-    throw new Error(`server ignored ${signal} for ${stopDeadlineMs} ms`);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+    }, stopDeadlineMs);
+    await exited;
+    clearTimeout(timer);
+    if (late) throw new Error(`server ignored ${signal} for ${stopDeadlineMs} ms`);
   };
   return {
     api,

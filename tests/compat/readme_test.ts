@@ -10,10 +10,11 @@ const prepareModule = fileURLToPath(new URL("./prepare.mjs", import.meta.url));
 const clientRuntimes: RuntimeName[] = ["deno", "node24"];
 
 /** Some examples mostly wait: several run at the same time. */
-const atOnce = 4;
+const atOnce = 6;
 
 interface Run {
   name: string;
+  lastsMs: number;
   run: () => Promise<void>;
 }
 
@@ -34,6 +35,7 @@ Deno.test("README examples of the published clients", async (t) => {
       for (const runtime of expectation.later ? [] : clientRuntimes) {
         runs.push({
           name: `${version} on ${runtime}: ${example.heading} #${example.number}`,
+          lastsMs: expectation.lastsMs ?? 0,
           run: async () => {
             const folder = await mkdtemp(`/tmp/paddock-readme-${index}-`);
             stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -59,7 +61,7 @@ Deno.test("README examples of the published clients", async (t) => {
 /** By name: the error of a run that failed. */
 async function runAll(runs: Run[]): Promise<Map<string, unknown>> {
   const errors = new Map<string, unknown>();
-  const queue = runs.values();
+  const queue = runs.toSorted((a, b) => b.lastsMs - a.lastsMs).values();
   await Promise.all(Array.from({ length: atOnce }, async () => {
     for (const { name, run } of queue) await run().catch((error) => errors.set(name, error));
   }));
