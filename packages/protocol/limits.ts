@@ -126,7 +126,7 @@ export const limits = {
   requestsInFlight: limit("requestsInFlight", 1024, "count", "unanswered requests of a connection"),
   streamWindowBytes: limit(
     "streamWindowBytes",
-    1 * MiB,
+    8 * MiB,
     "bytes",
     "what a stream's sender may send before its reader took anything (paddock.v1)",
   ),
