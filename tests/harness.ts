@@ -80,7 +80,9 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     if (ready) break;
     if (gone || Date.now() > deadline) {
       if (!gone) child.kill("SIGKILL");
+      await exited;
       const tail = (await log()).slice(-4000);
+      if (!options.dataDir) await rm(dataDir, { recursive: true, force: true });
       throw new Error(`server is not ready (${gone ?? `after ${readyDeadlineMs} ms`}):\n${tail}`);
     }
     await delay(50);
