@@ -146,52 +146,61 @@ const encodedAsText = (value: unknown): string => {
   return devalue;
 };
 
-const socket = takeEnv(REPL_SOCKET_ENV);
-const token = takeEnv(REPL_TOKEN_ENV);
-Deno.env.delete("MALLOC_ARENA_MAX");
-installHelper();
-surviveErrors();
-exitAbruptly();
-const evaluator = await Evaluator.create();
-// The first evaluation makes the engine and the type stripper ready for those that count.
-encodedAsText(await evaluator.evaluate("const warm: number = 1; [warm]"));
-const channel = new Channel<ToRepl, FromRepl>(
-  await Deno.connect({ transport: "unix", path: socket }),
-  MAX_MESSAGE_BYTES,
-);
-
-async function answer(id: number, work: () => Promise<unknown>): Promise<void> {
-  let reply: FromRepl;
-  try {
-    reply = { type: "value", id, value: encodedAsText(await work()) };
-  } catch (thrown) {
-    reply = { type: "thrown", id, error: knownClass(thrown, forGuest(toWireError(thrown))) };
-  }
-  await channel.send(reply);
+async function main(): Promise<void> {
+  const socket = takeEnv(REPL_SOCKET_ENV);
+  const token = takeEnv(REPL_TOKEN_ENV);
+  Deno.env.delete("MALLOC_ARENA_MAX");
+  installHelper();
+  surviveErrors();
+  exitAbruptly();
+  const evaluator = await Evaluator.create();
+  // The first evaluation makes the engine and the type stripper ready for those that count.
+  encodedAsText(await evaluator.evaluate("const warm: number = 1; [warm]"));
+  const channel = new Channel<ToRepl, FromRepl>(
+    await Deno.connect({ transport: "unix", path: socket }),
+    MAX_MESSAGE_BYTES,
+  );
+  await channel.send({ type: "hello", token });
+  await serve(channel, evaluator);
 }
 
-await channel.send({ type: "hello", token });
-// Only when nobody waits: whoever takes over at once pays for no collection.
-const idle = setTimeout(freeMemory, IDLE_MS);
-for await (const message of channel.receive()) {
-  clearTimeout(idle);
-  switch (message.type) {
-    case "adopt":
-      try {
-        adopt(message);
-      } catch (error) {
-        console.error("The REPL could not take over its settings:", error);
+/** Does what the agent asks for until it is gone or has closed this REPL. */
+async function serve(channel: Channel<ToRepl, FromRepl>, evaluator: Evaluator): Promise<void> {
+  const answer = async (id: number, work: () => Promise<unknown>) => {
+    let reply: FromRepl;
+    try {
+      reply = { type: "value", id, value: encodedAsText(await work()) };
+    } catch (thrown) {
+      reply = { type: "thrown", id, error: knownClass(thrown, forGuest(toWireError(thrown))) };
+    }
+    await channel.send(reply);
+  };
+  const giveUp = () => Deno.exit(1);
+  // Only when nobody waits: whoever takes over at once pays for no collection.
+  const idle = setTimeout(freeMemory, IDLE_MS);
+  for await (const message of channel.receive()) {
+    clearTimeout(idle);
+    switch (message.type) {
+      case "adopt":
+        try {
+          adopt(message);
+        } catch (error) {
+          console.error("The REPL could not take over its settings:", error);
+        }
+        break;
+      case "evaluate":
+        answer(message.id, () => evaluator.evaluate(message.code)).catch(giveUp);
+        break;
+      case "call": {
+        const { id, fn, args } = message;
+        const values = () => deserializeValue(new SerializedValue(args)) as unknown[];
+        answer(id, () => evaluator.call(fn, values())).catch(giveUp);
       }
-      break;
-    case "evaluate":
-      answer(message.id, () => evaluator.evaluate(message.code)).catch(() => Deno.exit(1));
-      break;
-    case "call": {
-      const { id, fn, args } = message;
-      answer(id, () => evaluator.call(fn, deserializeValue(new SerializedValue(args)) as unknown[]))
-        .catch(() => Deno.exit(1));
     }
   }
 }
-// The agent is gone or has closed this REPL.
-Deno.exit(0);
+
+main().then(() => Deno.exit(0), (error) => {
+  console.error(error);
+  Deno.exit(1);
+});

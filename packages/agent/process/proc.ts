@@ -40,6 +40,19 @@ export function listPids(): number[] {
   return pids;
 }
 
+/** What a process has in memory that is in no file; undefined when that cannot be told. */
+export function anonymousBytes(pid: number): number | undefined {
+  for (const name of ["smaps_rollup", "smaps"]) {
+    try {
+      const fields = Deno.readTextFileSync(`/proc/${pid}/${name}`).matchAll(/^Anonymous: +(\d+)/gm);
+      return [...fields].reduce((sum, [, kilobytes]) => sum + Number(kilobytes) * 1024, 0);
+    } catch {
+      // Not every kernel has the short one, and the process may be gone.
+    }
+  }
+  return undefined;
+}
+
 export function listTasks(): TaskInfo[] {
   return listPids().map(readTask).filter((task) => task !== undefined);
 }

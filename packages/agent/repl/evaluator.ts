@@ -118,7 +118,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 const OURS =
-  /\n\s+at (?:Session\.post|[^\n]*ext:deno_node\/inspector|[^\n]*\/repl(?:_main)?\.[jt]s)[^]*$/;
+  /\n\s+at (?:Session\.post|[^\n]*ext:deno_node\/inspector|[^\n]*paddock:repl_main\.js)[^]*$/;
 
 /** A stack without the frames below the evaluated code. */
 export function guestStack(stack: string): string {
