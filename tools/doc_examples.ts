@@ -22,6 +22,24 @@ const exampleTimeoutMs = 2 * 60_000;
  * type-checked by `deno check --doc-only`, unless the fence says `ignore`.
  */
 export async function runDocExamples(options: RunDocExamplesOptions): Promise<TestResult[]> {
+  const folder = await Deno.makeTempDir({ prefix: "paddock-doc-examples-" });
+  // Examples name no server: the local daemon they start is one of theirs alone.
+  const env = {
+    ...options.env,
+    PADDOCK_LOCAL_READY_FILE: join(folder, "run", "daemon.json"),
+    PADDOCK_DATA_DIR: join(folder, "data"),
+  };
+  try {
+    return await runExamples({ ...options, env });
+  } finally {
+    const main = join(repositoryRoot, "packages", "cli", "main.ts");
+    await new Deno.Command(Deno.execPath(), { args: ["run", "--allow-all", main, "stop"], env })
+      .output();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function runExamples(options: RunDocExamplesOptions): Promise<TestResult[]> {
   const results: TestResult[] = [];
   for (const file of await markdownFiles()) {
     const text = await Deno.readTextFile(join(repositoryRoot, file));

@@ -126,9 +126,15 @@ export const limits = {
   requestsInFlight: limit("requestsInFlight", 1024, "count", "unanswered requests of a connection"),
   streamWindowBytes: limit(
     "streamWindowBytes",
-    8 * MiB,
+    1 * MiB,
     "bytes",
     "what a stream's sender may send before its reader took anything (paddock.v1)",
+  ),
+  clientReadAheadBytes: limit(
+    "clientReadAheadBytes",
+    8 * MiB,
+    "bytes",
+    "what the client library lets a stream bring ahead of its reader",
   ),
   streamChunkBytes: limit("streamChunkBytes", 256 * KiB, "bytes", "one chunk of a stream"),
   streamBufferBytes: limit(

@@ -39,6 +39,12 @@ export interface StreamHubOptions {
   /** A message about streams that makes no sense. It is dropped; the connection lives on. */
   onProtocolError?(error: PaddockError): void;
   limits?: Partial<StreamLimits>;
+  /**
+   * Credit mode: what a stream taken here may hold unread, where that is more than the window every
+   * stream starts with. A long path (client, server, guest) stays busy only when several frames are
+   * under way; a side that is short of memory leaves this out.
+   */
+  readAheadBytes?: number;
   /** First id of a stream this side sends; random when left out. */
   firstStreamId?: number;
 }
@@ -116,7 +122,13 @@ export class StreamHub {
     }
     this.#unclaimed.delete(id);
     stream.lastTakenAt = Date.now();
-    return stream.open();
+    const readable = stream.open();
+    const extra = (this.#options.readAheadBytes ?? 0) - this.#limits.streamWindowBytes;
+    if (this.#options.mode === "credit" && extra > 0 && stream.receiving) {
+      stream.allowance += extra;
+      this.#send(encodeCredit(id, extra));
+    }
+    return readable;
   }
 
   /** Drops a stream that was started and that nobody wants. Unknown ids are no error. */

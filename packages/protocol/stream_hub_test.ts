@@ -310,6 +310,20 @@ Deno.test("credit: a slow reader holds the sender to its window", async () => {
   }
 });
 
+Deno.test("credit: a reader that reads ahead lets more come, and no more than that", async () => {
+  const window = 64 * 1024;
+  const { a, b } = connect("credit", richCodec, {
+    limits: { streamWindowBytes: window, streamChunkBytes: 8 * 1024 },
+    readAheadBytes: 4 * window,
+  });
+  const { readable } = source(200, 8 * 1024);
+  const inbound = await accept(b, a.openOutbound(readable));
+  await until(() => b.bufferedBytes >= 3 * window);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.ok(b.bufferedBytes <= 4 * window, `${b.bufferedBytes} bytes buffered`);
+  assert.equal((await readAll(inbound)).length, 200 * 8 * 1024);
+});
+
 Deno.test("credit: memory of sent frames is used again only where the connection allows it", async () => {
   for (const recycle of [true, false]) {
     const held: Uint8Array[] = [];

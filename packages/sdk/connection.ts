@@ -1,5 +1,6 @@
 import {
   type Codec,
+  defaultLimits,
   isFailure,
   isNotification,
   isSuccess,
@@ -98,6 +99,7 @@ export class Connection {
       mode: socket.binaryStreams ? "credit" : "plain",
       codec: this.#codec,
       send: (data) => this.#send(data),
+      readAheadBytes: defaultLimits.clientReadAheadBytes,
     });
     this.ended = new Promise((resolve) => this.#resolveEnded = resolve);
     this.#heartbeat = new Heartbeat({
