@@ -419,9 +419,13 @@ Deno.test("rich: values made to break the sender are sent anyway", () => {
 });
 
 Deno.test("json: what JSON can carry is carried unchanged", () => {
-  fc.assert(fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
+  // A property of this name is left out on purpose, which the last line holds.
+  const carried = fc.jsonValue({ noUnicodeString: false })
+    .filter((value) => !JSON.stringify(value).includes('"__proto__":'));
+  fc.assert(fc.property(carried, (value) => {
     assert.equal(JSON.stringify(toJsonValue(value)), JSON.stringify(value));
   }));
+  assert.equal(JSON.stringify(toJsonValue(JSON.parse('{"__proto__":1,"a":2}'))), '{"a":2}');
 });
 
 Deno.test("json: anything else becomes the nearest thing", () => {

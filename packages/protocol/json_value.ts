@@ -21,6 +21,7 @@ const MAX_DEPTH = 500;
  * | Error | `{ name, message, stack }` and its own properties |
  * | class instance | its own enumerable properties |
  * | boxed primitive | the primitive |
+ * | a property named `__proto__` | left out: readers that merge objects trip over it |
  *
  * A value that contains itself is refused with VALUE_NOT_SERIALIZABLE.
  */
