@@ -1,5 +1,15 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 
+/** What a server that cleaned up after itself leaves. */
+export const nothing = {
+  processes: [],
+  namespaces: [],
+  cgroups: [],
+  mounts: [],
+  loopDevices: [],
+  links: [],
+};
+
 /**
  * What a server and its sandboxes hold on this host, found by following its processes and its data
  * directory. Only what belongs to that one server: other servers may run beside it.

@@ -3,17 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, stat } from "node:fs/promises";
 import { delay, repository, run, startServer, until } from "../harness.ts";
-import { leftovers, ownedResources } from "../owned_resources.ts";
+import { leftovers, nothing, ownedResources } from "../owned_resources.ts";
 
 const launcher = `${repository}/packages/cli/bin/paddock.mjs`;
-const nothing = {
-  processes: [],
-  namespaces: [],
-  cgroups: [],
-  mounts: [],
-  loopDevices: [],
-  links: [],
-};
 
 /** `paddock serve` the way a user starts it: the Node launcher, which starts Deno. */
 async function serve(args: string[] = [], env: Record<string, string> = {}) {

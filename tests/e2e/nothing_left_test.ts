@@ -1,16 +1,7 @@
 import assert from "node:assert/strict";
 import { Sandbox } from "@paddock/sandbox";
 import { startServer, type TestServer, until } from "../harness.ts";
-import { leftovers, type OwnedResources } from "../owned_resources.ts";
-
-const nothing = {
-  processes: [],
-  namespaces: [],
-  cgroups: [],
-  mounts: [],
-  loopDevices: [],
-  links: [],
-};
+import { leftovers, nothing, type OwnedResources } from "../owned_resources.ts";
 
 Deno.test("a server leaves nothing behind", async (t) => {
   await t.step("SIGTERM with sandboxes running", async () => {
