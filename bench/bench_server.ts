@@ -9,8 +9,8 @@ const startDeadlineMs = 10 * 60_000;
 const stopDeadlineMs = 60_000;
 
 /** A `paddock serve` in a data directory of its own, stopped and removed when disposed. */
-export async function startBenchServer(): Promise<
-  Pick<BenchContext, "api" | "token" | "dataDir" | "daemonPid"> & AsyncDisposable
+export async function startBenchServer(env: Record<string, string> = {}): Promise<
+  Pick<BenchContext, "api" | "token" | "ca" | "dataDir" | "daemonPid"> & AsyncDisposable
 > {
   const dataDir = await mkdtemp(join(tmpdir(), "paddock-bench-"));
   const readyFile = join(dataDir, "ready.json");
@@ -31,12 +31,18 @@ export async function startBenchServer(): Promise<
     ],
     {
       stdio: ["ignore", "ignore", "inherit"],
-      env: { ...process.env, PADDOCK_LOG_LEVEL: "warn" },
+      env: {
+        ...process.env,
+        PADDOCK_LOG_LEVEL: "warn",
+        PADDOCK_INGRESS_LISTEN: "localhost:0",
+        PADDOCK_SSH_LISTEN: "localhost:0",
+        ...env,
+      },
     },
   );
   const exited = once(daemon, "exit");
   const deadline = Date.now() + startDeadlineMs;
-  let ready: { api: string; token: string } | undefined;
+  let ready: { api: string; token: string; ca: string | null } | undefined;
   while (!ready) {
     if (daemon.exitCode !== null) throw new Error(`paddock serve exited with ${daemon.exitCode}`);
     if (Date.now() > deadline) throw new Error("paddock serve was not ready in ten minutes");
@@ -46,6 +52,7 @@ export async function startBenchServer(): Promise<
   return {
     api: ready.api,
     token: ready.token,
+    ca: ready.ca,
     dataDir,
     daemonPid: daemon.pid!,
     async [Symbol.asyncDispose]() {

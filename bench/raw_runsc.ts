@@ -14,13 +14,38 @@ interface BundleConfig {
   linux: { namespaces: { type: string; path?: string }[] };
 }
 
+/** The machine's own mount table names the image it was given. */
+export async function imageRootfs(sandboxDir: string): Promise<string> {
+  const fstab = await readFile(join(sandboxDir, "fstab"), "utf8");
+  const line = fstab.split("\n").find((entry) => entry.split(/\s+/)[0].endsWith("/rootfs"));
+  if (!line) throw new Error(`no rootfs in ${sandboxDir}/fstab`);
+  return line.split(/\s+/)[0];
+}
+
+/** A checkpoint to restore, and what the agent in it demands. */
+export interface RawCheckpoint {
+  directory: string;
+  token: string;
+}
+
+export interface RawMachines {
+  /** From the start of runsc to the first answer. */
+  coldStartMs(): Promise<number>;
+  /** How long runsc writes a machine that has just answered, which ends by it. */
+  checkpointMs(): Promise<number>;
+}
+
 /**
- * The floor of a cold start: `runsc run` of the same bundle (same image, agent, first process and
+ * The floor of a cold start, or of a restore: `runsc run` of the same bundle (same image, agent, first process and
  * runsc flags) with nothing of the engine around it: no record, no cgroup, no disk, no packet filter.
  * The network namespace is made beforehand and not counted.
  */
-export async function rawRunsc(sandboxDir: string, rootfs: string): Promise<
-  { coldStartMs(): Promise<number> } & AsyncDisposable
+export async function rawRunsc(
+  sandboxDir: string,
+  rootfs: string,
+  checkpoint?: RawCheckpoint,
+): Promise<
+  RawMachines & AsyncDisposable
 > {
   await using made = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), "paddock-bench-raw-"));
@@ -28,7 +53,7 @@ export async function rawRunsc(sandboxDir: string, rootfs: string): Promise<
   for (const name of ["config.json", "hosts", "resolv.conf", "hostname", "meminfo"]) {
     await cp(join(sandboxDir, name), join(dir, name)).catch(() => {});
   }
-  await mkdir(join(dir, "root"));
+  for (const name of ["root", "layers"]) await mkdir(join(dir, name));
   const text = (await readFile(join(dir, "config.json"), "utf8")).replaceAll(sandboxDir, dir);
   const config = JSON.parse(text) as BundleConfig;
   for (const item of config.linux.namespaces) {
@@ -39,7 +64,8 @@ export async function rawRunsc(sandboxDir: string, rootfs: string): Promise<
     config.process.env.map((line) => line.split(/=(.*)/s) as [string, string]),
   );
   const agent = `${guestAddress}:${environment.get("PADDOCK_AGENT_PORT")}`;
-  const token = environment.get("PADDOCK_AGENT_TOKEN")!;
+  const token = checkpoint?.token ?? environment.get("PADDOCK_AGENT_TOKEN")!;
+  const how = checkpoint ? ["restore", "--image-path", checkpoint.directory] : ["run"];
 
   await command("ip", ["netns", "add", namespace]);
   made.defer(() => command("ip", ["netns", "delete", namespace]));
@@ -51,45 +77,64 @@ export async function rawRunsc(sandboxDir: string, rootfs: string): Promise<
   await command("ip", ["link", "set", "pdbench", "up"]);
 
   const release = made.move();
+  const state = join(dir, "state");
   let run = 0;
+  /** Starts a machine, waits for its answer, and does something with it before it ends. */
+  const withMachine = async (use: (id: string, pid: number) => Promise<number | void>) => {
+    // runsc takes the address off the link; every run starts from a fresh one.
+    const inside = ["-n", namespace];
+    await command("ip", [...inside, "addr", "flush", "dev", "eth0"]);
+    await command("ip", [...inside, "addr", "add", `${guestAddress}/30`, "dev", "eth0"]);
+    await command("ip", [...inside, "link", "set", "lo", "up"]);
+    await command("ip", [...inside, "link", "set", "eth0", "up"]);
+    await command("ip", [...inside, "route", "add", "default", "via", gateway]);
+    const disk = join(dir, `disk-${run++}`);
+    await mkdir(disk);
+    const id = `raw-${process.pid}-${String(run).padStart(4, "0")}`;
+    const start = performance.now();
+    const machine = spawn("nsenter", [
+      ...[`--net=/run/netns/${namespace}`, "--", "unshare", "--mount", "--pid", "--fork"],
+      ...["--kill-child", "--mount-proc", "sh", "-c"],
+      `mount --bind ${rootfs} ${dir}/root && mount -t tmpfs none /proc/sys/net/core && exec "$@"`,
+      ...["raw", "runsc", "--root", state, "--platform=ptrace", "--ignore-cgroups"],
+      ...["--net-disconnect-ok", `--overlay2=root:dir=${disk}`],
+      ...[...how, "--bundle", dir],
+      id,
+    ], { stdio: "ignore" });
+    const exited = once(machine, "exit");
+    try {
+      await firstAnswer(agent, token, 30_000);
+      const answered = performance.now() - start;
+      return await use(id, machine.pid!) ?? answered;
+    } finally {
+      machine.kill("SIGKILL");
+      await exited;
+      await rm(state, { recursive: true, force: true });
+      await rm(disk, { recursive: true, force: true });
+    }
+  };
   return {
-    async coldStartMs() {
-      // runsc takes the address off the link; every run starts from a fresh one.
-      const inside = ["-n", namespace];
-      await command("ip", [...inside, "addr", "flush", "dev", "eth0"]);
-      await command("ip", [...inside, "addr", "add", `${guestAddress}/30`, "dev", "eth0"]);
-      await command("ip", [...inside, "link", "set", "lo", "up"]);
-      await command("ip", [...inside, "link", "set", "eth0", "up"]);
-      await command("ip", [...inside, "route", "add", "default", "via", gateway]);
-      const disk = join(dir, `disk-${run++}`);
-      const state = join(dir, "state");
-      await mkdir(disk);
-      const start = performance.now();
-      const machine = spawn("nsenter", [
-        ...[`--net=/run/netns/${namespace}`, "--", "unshare", "--mount", "--pid", "--fork"],
-        ...["--kill-child", "--mount-proc", "sh", "-c"],
-        `mount --bind ${rootfs} ${dir}/root && mount -t tmpfs none /proc/sys/net/core && exec "$@"`,
-        ...["raw", "runsc", "--root", state, "--platform=ptrace", "--ignore-cgroups"],
-        ...["--net-disconnect-ok", `--overlay2=root:dir=${disk}`, "run", "--bundle", dir],
-        `raw-${process.pid}-${String(run).padStart(4, "0")}`,
-      ], { stdio: "ignore" });
-      const exited = once(machine, "exit");
-      try {
-        await firstAnswer(agent, token, 30_000);
-        return performance.now() - start;
-      } finally {
-        machine.kill("SIGKILL");
-        await exited;
-        await rm(state, { recursive: true, force: true });
-        await rm(disk, { recursive: true, force: true });
-      }
-    },
+    coldStartMs: () => withMachine(() => Promise.resolve()),
+    checkpointMs: () =>
+      withMachine(async (id, pid) => {
+        const image = join(dir, `image-${run}`);
+        const start = performance.now();
+        try {
+          await command("nsenter", [
+            ...[`--pid=/proc/${pid}/ns/pid_for_children`, "--", "runsc", "--root", state],
+            ...["checkpoint", "--compression=none", "--image-path", image, id],
+          ]);
+          return performance.now() - start;
+        } finally {
+          await rm(image, { recursive: true, force: true });
+        }
+      }),
     [Symbol.asyncDispose]: () => release.disposeAsync(),
   };
 }
 
 /** Connects as soon as somebody listens, opens a REPL and waits for one evaluation. */
-async function firstAnswer(agent: string, token: string, deadlineMs: number): Promise<void> {
+export async function firstAnswer(agent: string, token: string, deadlineMs: number): Promise<void> {
   const deadline = performance.now() + deadlineMs;
   while (performance.now() < deadline) {
     const socket = new WebSocket(`ws://${agent}/rpc`, [], {

@@ -1,27 +1,64 @@
 /**
- * Runs the scenarios and prints a table: `npm run bench -- [--json FILE] [--quick] [NAME…]`.
+ * Runs the scenarios and prints a table:
+ * `npm run bench -- [--json FILE] [--charts DIRECTORY] [--quick] [--count N|max] [NAME…]`.
  * Figures are ratios against a floor measured in the same run: the machine's noise hits both.
  */
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Figure } from "./figure.ts";
 import { figureTable } from "./figure_table.ts";
-import type { Scenario } from "./scenario.ts";
+import type { BenchOptions, MachineScenario, Scenario } from "./scenario.ts";
 import { startBenchServer } from "./bench_server.ts";
 
-const scenarios: Record<string, () => Promise<{ default: Scenario }>> = {
+type ServerEnv = Record<string, string>;
+type Module =
+  | { default: Scenario; serverEnv?: ServerEnv | ((options: BenchOptions) => ServerEnv) }
+  | { default: MachineScenario; withoutServer: true };
+
+const scenarios: Record<string, () => Promise<Module>> = {
   cold_start: () => import("./scenarios/cold_start.ts"),
+  restore: () => import("./scenarios/restore.ts"),
+  pool: () => import("./scenarios/pool.ts"),
+  tti: () => import("./scenarios/tti.ts"),
   eval_rtt: () => import("./scenarios/eval_rtt.ts"),
   exec_rtt: () => import("./scenarios/exec_rtt.ts"),
   stream: () => import("./scenarios/stream.ts"),
   cpu: () => import("./scenarios/cpu.ts"),
+  fork: () => import("./scenarios/fork.ts"),
   memory: () => import("./scenarios/memory.ts"),
+  density: () => import("./scenarios/density.ts"),
+  churn: () => import("./scenarios/churn.ts"),
+  gateway: () => import("./scenarios/gateway.ts"),
+  websockets: () => import("./scenarios/websockets.ts"),
+  vscode: () => import("./scenarios/vscode.ts"),
+  qemu: () => import("./scenarios/qemu.ts"),
+  firecracker: () => import("./scenarios/firecracker.ts"),
+  pause_resume: () => import("./scenarios/pause_resume.ts"),
 };
 
 const { values: flags, positionals: wanted } = parseArgs({
-  options: { json: { type: "string" }, quick: { type: "boolean", default: false } },
+  options: {
+    json: { type: "string" },
+    charts: { type: "string" },
+    count: { type: "string" },
+    quick: { type: "boolean", default: false },
+  },
   allowPositionals: true,
 });
+const count = flags.count === undefined
+  ? undefined
+  : flags.count === "max"
+  ? Infinity
+  : Number(flags.count);
+if (count !== undefined && (Number.isNaN(count) || count < 1)) {
+  console.error(`--count takes a number or "max", not "${flags.count}"`);
+  Deno.exit(2);
+}
+if (count === Infinity && wanted.join() !== "density") {
+  console.error("--count max is for density alone");
+  Deno.exit(2);
+}
 for (const name of wanted) {
   if (!scenarios[name]) {
     console.error(`unknown scenario "${name}"; there are: ${Object.keys(scenarios).join(", ")}`);
@@ -34,18 +71,36 @@ const failures: string[] = [];
 for (const name of wanted.length ? wanted : Object.keys(scenarios)) {
   console.error(`── ${name}`);
   try {
-    await using server = await startBenchServer();
-    const run = (await scenarios[name]()).default;
+    const module = await scenarios[name]();
+    const options = { quick: flags.quick!, count };
+    let chart: string | undefined;
+    const own = {
+      ...options,
+      say: (line: string) => console.error(`   ${line}`),
+      chart: (svg: string) => void (chart = svg),
+    };
+    if ("withoutServer" in module) {
+      figures.push(...await module.default(own));
+      continue;
+    }
+    const { serverEnv } = module;
+    await using server = await startBenchServer(
+      typeof serverEnv === "function" ? serverEnv(options) : serverEnv,
+    );
     figures.push(
-      ...await run({
+      ...await module.default({
         api: server.api,
         token: server.token,
+        ca: server.ca,
         dataDir: server.dataDir,
         daemonPid: server.daemonPid,
-        quick: flags.quick!,
-        say: (line) => console.error(`   ${line}`),
+        ...own,
       }),
     );
+    if (flags.charts && chart) {
+      await mkdir(flags.charts, { recursive: true });
+      await writeFile(join(flags.charts, `${name}.svg`), chart);
+    }
   } catch (error) {
     failures.push(name);
     console.error(`   failed:`, error);

@@ -159,6 +159,14 @@ async function wantedImage(
   return { programs, mirror, files, hostBundle, base, baseDigest, inputs, digest, stores };
 }
 
+/** An image that was built here at some time, in the data directory or the host's default one. */
+export async function findBuiltImage(
+  dataDir: string,
+  digest: string,
+): Promise<GuestImage | undefined> {
+  return await findImage([...new Set([dataDir, defaultDataDir])].map(imageStore), digest);
+}
+
 async function findImage(stores: ImageStore[], digest: string): Promise<GuestImage | undefined> {
   for (const store of stores) {
     const entry = store.image(digest);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { buildEpollGuard } from "./epoll_guard.ts";
 import { repositoryRoot } from "./repository_root.ts";
 
 /** A file of ours in the guest. */
@@ -9,7 +10,13 @@ export interface GuestFile {
   mode: number;
 }
 
-/** The agent, its REPL and the guest's `sudo`, from packages/agent. */
+/** Where the driver shows what sandboxes share beside their image. */
+const layersPath = "/opt/paddock/layers";
+
+const encoder = new TextEncoder();
+const guardPath = "/opt/paddock/epoll_guard.so";
+
+/** The agent, its REPL, the guest's `sudo` and the guard of its event loops, from packages/agent. */
 export async function readGuestFiles(): Promise<GuestFile[]> {
   // Imported here, because the bundler is slow to load and a caller with files of its own needs none.
   const { bundleAgent } = await import("../packages/agent/bundle.ts");
@@ -19,11 +26,15 @@ export async function readGuestFiles(): Promise<GuestFile[]> {
     { path: "/opt/paddock/agent.js", content: agent, mode: 0o644 },
     { path: "/opt/paddock/repl.js", content: repl, mode: 0o644 },
     { path: "/usr/bin/sudo", content: sudo, mode: 0o755 },
+    { path: guardPath, content: await buildEpollGuard(), mode: 0o644 },
+    // For every program: those that a user starts are as often built on the same event loop.
+    { path: "/etc/ld.so.preload", content: encoder.encode(`${guardPath}\n`), mode: 0o644 },
   ];
 }
 
-/** Writes files into a tree whose other files are hard links: always a new inode. */
+/** Writes files, and the places of mounts, into a tree whose other files are hard links: always a new inode. */
 export async function writeGuestFiles(root: string, files: GuestFile[]): Promise<void> {
+  await Deno.mkdir(join(root, layersPath), { recursive: true });
   for (const { path, content, mode } of files) {
     const target = join(root, path);
     await Deno.mkdir(join(target, ".."), { recursive: true });

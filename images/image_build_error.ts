@@ -5,18 +5,21 @@ export interface ImageBuildErrorOptions {
   output?: readonly string[];
   hint?: string;
   cause?: unknown;
+  /** What was to be built; "The guest image" when not given. */
+  subject?: string;
 }
 
 const shownLines = 12;
 
-/** The guest image could not be built. The message is for the host's operator. */
+/** The guest image, or a layer beside it, could not be built. The message is for the host's operator. */
 export class ImageBuildError extends PaddockError {
   readonly output: readonly string[];
 
-  constructor(what: string, { output = [], hint, cause }: ImageBuildErrorOptions = {}) {
+  constructor(what: string, options: ImageBuildErrorOptions = {}) {
+    const { output = [], hint, cause, subject = "The guest image" } = options;
     const shown = output.slice(-shownLines).map((line) => `\n  ${line}`).join("");
     super("IMAGE_BUILD_FAILED", {
-      message: `The guest image could not be built: ${what}${shown}`,
+      message: `${subject} could not be built: ${what}${shown}`,
       hint,
       cause,
     });

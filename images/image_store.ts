@@ -40,7 +40,7 @@ export async function readManifest<T>(entry: string): Promise<T | undefined> {
 }
 
 /** A fresh directory beside the final places, so that completing an entry is one rename. */
-export async function newEntry(store: ImageStore): Promise<string> {
+export async function newEntry(store: Pick<ImageStore, "dir">): Promise<string> {
   return await Deno.makeTempDir({ dir: store.dir, prefix: ".tmp-" });
 }
 
@@ -52,7 +52,7 @@ export async function completeEntry(entry: string, place: string): Promise<void>
 }
 
 /** Removes what interrupted builders left. Call it with the lock held. */
-export async function removeHalfBuilt(store: ImageStore): Promise<void> {
+export async function removeHalfBuilt(store: Pick<ImageStore, "dir">): Promise<void> {
   for await (const entry of Deno.readDir(store.dir)) {
     if (entry.name.startsWith(".tmp-")) {
       await Deno.remove(join(store.dir, entry.name), { recursive: true });
@@ -61,7 +61,10 @@ export async function removeHalfBuilt(store: ImageStore): Promise<void> {
 }
 
 /** Removes an entry so that no reader ever sees half of it: renamed away first, then deleted. */
-export async function removeEntry(store: ImageStore, place: string): Promise<void> {
+export async function removeEntry(
+  store: Pick<ImageStore, "dir">,
+  place: string,
+): Promise<void> {
   const trash = join(store.dir, `.tmp-${crypto.randomUUID()}`);
   await Deno.rename(place, trash);
   await Deno.remove(trash, { recursive: true });

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type ImageStore, readManifest, removeEntry } from "./image_store.ts";
 import { isInUse } from "./image_users.ts";
 
@@ -20,8 +20,10 @@ export async function pruneImages(store: ImageStore, current: string): Promise<s
     .filter((image) => image.digest !== current)
     .sort((a, b) => b.usedAt - a.usedAt)
     .slice(keptImages);
+  const checkpointed = await checkpointedImages(join(dirname(store.dir), "checkpoints"));
   const removed = new Set<string>();
   for (const { digest, usedAt } of old) {
+    if (checkpointed.has(digest)) continue;
     if (Date.now() - usedAt < keptForMs || await isInUse(store.image(digest))) continue;
     await removeEntry(store, store.image(digest));
     removed.add(digest);
@@ -35,4 +37,20 @@ export async function pruneImages(store: ImageStore, current: string): Promise<s
     removed.add(name);
   }
   return [...removed];
+}
+
+/** Digests of the images that checkpoints of this data directory were made with. */
+async function checkpointedImages(directory: string): Promise<Set<string>> {
+  const digests = new Set<string>();
+  try {
+    for await (const { name } of Deno.readDir(directory)) {
+      const manifest = await Deno.readTextFile(join(directory, name, "checkpoint.json"))
+        .catch(() => "{}");
+      const { imageDigest } = JSON.parse(manifest);
+      if (typeof imageDigest === "string") digests.add(imageDigest);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return digests;
 }

@@ -12,6 +12,8 @@ export const recipe = {
     "git",
     "iproute2",
     "less",
+    "openssh-client",
+    "openssh-sftp-server",
     "procps",
     "python3",
     "tini",
@@ -44,4 +46,4 @@ export const recipe = {
 } as const;
 
 /** The `layout` of the second stage: see `recipe.layout`. */
-export const guestLayout = 1;
+export const guestLayout = 2;

@@ -7,6 +7,9 @@ export interface RunChildOptions {
   env?: Record<string, string>;
   /** What its user can do when it fails. */
   hint?: string;
+  cwd?: string;
+  /** What its error says could not be built. */
+  subject?: string;
 }
 
 const keptLines = 40;
@@ -34,6 +37,7 @@ export async function runChild(argv: string[], options: RunChildOptions): Promis
       ...argv,
     ],
     env: options.env,
+    cwd: options.cwd,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -65,12 +69,14 @@ export async function runChild(argv: string[], options: RunChildOptions): Promis
   if (deadline.aborted) {
     throw new ImageBuildError(`${argv[0]} did not end within ${options.timeoutMs / 1000} s`, {
       output: tail,
+      subject: options.subject,
     });
   }
   if (!status.success) {
     throw new ImageBuildError(`${argv[0]} ended with code ${status.code}`, {
       output: tail,
       hint: options.hint,
+      subject: options.subject,
     });
   }
   return tail;

@@ -1,9 +1,10 @@
+import assert from "node:assert/strict";
 import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { type OwnedResources, ownedResources } from "./owned_resources.ts";
+import { leftovers, nothing, type OwnedResources, ownedResources } from "./owned_resources.ts";
 
 export const repository = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 export const denoBinary = `${repository}/node_modules/.bin/deno`;
@@ -22,6 +23,9 @@ export interface TestServer extends AsyncDisposable {
   /** `http://127.0.0.1:port` */
   api: string;
   token: string;
+  /** Where preview URLs are served, and the file with the authority behind their certificates. */
+  ingress: string | null;
+  ca: string | null;
   pid: number;
   dataDir: string;
   /** Everything the server printed so far. */
@@ -48,6 +52,12 @@ export interface ServerOptions {
   launcher?: string[];
 }
 
+/** Several servers run at the same time. */
+const anyFreePort = {
+  PADDOCK_INGRESS_LISTEN: "localhost:0",
+  PADDOCK_SSH_LISTEN: "localhost:0",
+};
+
 const readyDeadlineMs = 180_000;
 const stopDeadlineMs = 60_000;
 
@@ -64,7 +74,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const [command, ...first] = [...options.launcher ?? [], denoBinary];
   const child = spawn(command, [...first, ...args], {
     cwd: repository,
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, ...anyFreePort, ...options.env },
     stdio: ["ignore", logHandle.fd, logHandle.fd],
   });
   let gone: string | undefined;
@@ -74,7 +84,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   await logHandle.close();
   const log = () => readFile(logFile, "utf8").catch(() => "");
   const deadline = Date.now() + readyDeadlineMs;
-  let ready: { api: string; token: string } | undefined;
+  let ready: Pick<TestServer, "api" | "token" | "ingress" | "ca"> | undefined;
   while (!ready) {
     ready = await readFile(readyFile, "utf8").then(JSON.parse).catch(() => undefined);
     if (ready) break;
@@ -87,7 +97,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     }
     await delay(50);
   }
-  const { api, token } = ready;
+  const { api, token, ingress, ca } = ready;
   const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
     if (gone) return;
     child.kill(signal);
@@ -103,6 +113,8 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   return {
     api,
     token,
+    ingress,
+    ca,
     dataDir,
     pid: child.pid!,
     log,
@@ -115,6 +127,8 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
       DENO_DEPLOY_ENDPOINT: api,
       DENO_DEPLOY_CONSOLE_ENDPOINT: api,
       DENO_DEPLOY_TOKEN: token,
+      // So that a client's `fetch` accepts a preview URL.
+      ...(ca && { DENO_CERT: ca, NODE_EXTRA_CA_CERTS: ca }),
     },
     createToken: async (organization) => {
       const created = await run(denoBinary, [
@@ -129,6 +143,27 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
       if (!options.keepData) await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * A server on the data of one that was killed, once nothing of the machines it owned holds that any more. It
+ * has no pool: machines that wait in one would look as if they were left.
+ */
+export async function startAfter(owned: OwnedResources, dataDir: string): Promise<TestServer> {
+  const env = { PADDOCK_LIMITS_POOL_MIN: "0", PADDOCK_LIMITS_POOL_MAX: "0" };
+  const server = await startServer({ dataDir, keepData: true, env });
+  await until("the machines of the one before", 20_000, async () => {
+    const { mounts, loopDevices } = await leftovers(owned, dataDir);
+    return mounts.length === 0 && loopDevices.length === 0;
+  });
+  return server;
+}
+
+/** Stops a server, after which nothing is left of it and its machines but its data. */
+export async function stopWithoutTrace(server: TestServer): Promise<void> {
+  const owned = await server.owned();
+  await server.stop();
+  assert.deepEqual(await leftovers(owned, server.dataDir), nothing);
 }
 
 export function delay(ms: number): Promise<void> {
@@ -163,12 +198,19 @@ export interface RunOptions {
   deadlineMs?: number;
 }
 
-/** Runs a program to its end and collects its output. */
-export async function run(
+export interface RunningProgram {
+  /** Waits until standard output has it. */
+  printed(what: RegExp): Promise<RegExpExecArray>;
+  kill(signal: NodeJS.Signals): void;
+  ended: Promise<RunResult>;
+}
+
+/** Starts a program; it is killed when it runs longer than its deadline. */
+export function startProgram(
   command: string,
   args: string[],
   options: RunOptions = {},
-): Promise<RunResult> {
+): RunningProgram {
   const child = spawn(command, args, {
     cwd: options.cwd ?? repository,
     env: { ...process.env, ...options.env },
@@ -183,9 +225,31 @@ export async function run(
     stderr += `\n(killed: no end after ${deadlineMs} ms)`;
     child.kill("SIGKILL");
   }, deadlineMs);
-  const [code, signal] = await once(child, "close");
-  clearTimeout(timer);
-  return { code, signal, stdout, stderr };
+  let done = false;
+  const ended = once(child, "close").then(([code, signal]): RunResult => {
+    done = true;
+    clearTimeout(timer);
+    return { code, signal, stdout, stderr };
+  });
+  return {
+    ended,
+    kill: (signal) => child.kill(signal),
+    printed: (what) =>
+      until(`${what} in the output`, deadlineMs, () => {
+        const match = what.exec(stdout);
+        if (!match && done) throw new Error(`it ended without ${what}:\n${stdout}\n${stderr}`);
+        return match ?? false;
+      }),
+  };
+}
+
+/** Runs a program to its end and collects its output. */
+export function run(
+  command: string,
+  args: string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  return startProgram(command, args, options).ended;
 }
 
 export function runWith(

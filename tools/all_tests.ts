@@ -1,29 +1,36 @@
+import { parseArgs } from "node:util";
 import { sourceChecks } from "./checks.ts";
 import { runDocExamples } from "./doc_examples.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { findLeftovers, hostState, runMarker } from "./leftovers.ts";
 import { succeeded, summary, title } from "./report.ts";
 import { runChecks } from "./run_checks.ts";
+import { onQemu } from "./on_qemu.ts";
 import { runTestFiles, type TestResult } from "./run_test_files.ts";
+import { SecondTries } from "./second_try.ts";
 import { findTestFiles } from "./test_files.ts";
 
 // `npm test`, once setup is done: the checks of `deno task ok`, the tests that need a machine, whole
 // servers and published clients, the examples of the documents; at last, that nothing is left behind.
-// Arguments are parts of file names and narrow the tests down.
+// Arguments are parts of file names and narrow the tests down; `--driver qemu` runs them on that.
 
 const fileTimeoutMs = 10 * 60_000;
 const teardownMs = 15_000;
 
 const signal = interruptSignal();
-const only = Deno.args;
+const { values: { driver }, positionals: only } = parseArgs({
+  options: { driver: { type: "string" } },
+  allowPositionals: true,
+});
 const wanted = (file: string) => only.length === 0 || only.some((part) => file.includes(part));
 const runId = crypto.randomUUID();
-const env = { [runMarker]: runId };
+const env = { [runMarker]: runId, ...(driver === undefined ? {} : { PADDOCK_DRIVER: driver }) };
 const started = performance.now();
 const before = await hostState();
 const results: TestResult[] = [];
+const secondTries = new SecondTries();
 
-if (only.length === 0) results.push(...await runChecks(await sourceChecks(), signal));
+if (only.length === 0) results.push(...await runChecks(await sourceChecks(secondTries), signal));
 const kinds = only.length === 0
   ? ["machine", "system"] as const
   : ["unit", "machine", "system"] as const;
@@ -32,13 +39,16 @@ const files = (await Promise.all(kinds.map((kind) => findTestFiles(kind)))).flat
 for (const [index, file] of files.entries()) {
   if (signal.aborted) break;
   console.log(`\n[${index + 1}/${files.length}] ${file}`);
-  const ofFile = await runTestFiles([file], { signal, timeoutMs: fileTimeoutMs, env });
-  results.push(...ofFile);
-  for (const result of ofFile) {
-    if (result.outcome === "failed") console.log(`FAILED: ${title(result)}`);
-  }
+  await runFile(file);
 }
 if (only.length === 0 && !signal.aborted) results.push(...await runDocExamples({ signal, env }));
+if (only.length === 0 && driver === undefined) {
+  for (const { file, env: more } of onQemu) {
+    if (signal.aborted) break;
+    console.log(`\n[on QEMU] ${file}`);
+    await runFile(file, { more, where: "on QEMU: " });
+  }
+}
 
 const left = await findLeftovers(before, runId, teardownMs);
 results.push({
@@ -54,3 +64,17 @@ if (signal.aborted) {
 console.log(`\nThe tests took ${Math.round((performance.now() - started) / 1000)} s.`);
 console.log(summary(results));
 Deno.exit(succeeded(results) ? 0 : 1);
+
+/** Prints what failed as it does; `where` stands before the names of its tests. */
+async function runFile(
+  file: string,
+  { more = {}, where = "" }: { more?: Record<string, string>; where?: string } = {},
+): Promise<void> {
+  const options = { signal, timeoutMs: fileTimeoutMs, env: { ...env, ...more } };
+  const ofFile = await secondTries.run([file], (files) => runTestFiles(files, options));
+  for (const result of ofFile) {
+    const named = { ...result, name: `${where}${result.name}` };
+    results.push(named);
+    if (named.outcome === "failed") console.log(`FAILED: ${title(named)}`);
+  }
+}

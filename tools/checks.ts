@@ -1,6 +1,7 @@
 import { repositoryRoot } from "../images/repository_root.ts";
 import { markdownFiles } from "./markdown_files.ts";
 import { runTestFiles, type TestResult } from "./run_test_files.ts";
+import type { SecondTries } from "./second_try.ts";
 import { findTestFiles } from "./test_files.ts";
 import { walk } from "./walk.ts";
 
@@ -12,8 +13,11 @@ export interface Check {
 const checkTimeoutMs = 5 * 60_000;
 const unitTimeoutMs = 3 * 60_000;
 
-/** What `deno task ok` runs: everything about the sources that needs no machine. */
-export async function sourceChecks(): Promise<Check[]> {
+/**
+ * What `deno task ok` runs: everything about the sources that needs no machine. A failure is final
+ * where no second tries are given.
+ */
+export async function sourceChecks(secondTries?: SecondTries): Promise<Check[]> {
   const unitTests = await findTestFiles("unit");
   return [
     denoCheck("format", ["fmt", "--check"]),
@@ -27,8 +31,11 @@ export async function sourceChecks(): Promise<Check[]> {
     ]),
     {
       name: `${unitTests.length} files of unit tests`,
-      run: (signal) =>
-        runTestFiles(unitTests, { signal, timeoutMs: unitTimeoutMs, parallel: true, quiet: true }),
+      run: (signal) => {
+        const options = { signal, timeoutMs: unitTimeoutMs, parallel: true, quiet: true };
+        const run = (files: string[]) => runTestFiles(files, options);
+        return secondTries ? secondTries.run(unitTests, run) : run(unitTests);
+      },
     },
   ];
 }

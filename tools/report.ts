@@ -6,15 +6,27 @@ export function summary(results: TestResult[]): string {
   for (const result of results) {
     if (result.outcome === "skipped") lines.push(`skipped: ${title(result)}`);
   }
+  for (const result of results) {
+    if (result.failedFirst === undefined) continue;
+    lines.push(
+      "",
+      `passed at the second try only: ${title(result)}`,
+      ...indented(result.failedFirst),
+    );
+  }
   const failed = results.filter(({ outcome }) => outcome === "failed");
   for (const result of failed) {
     lines.push("", `FAILED: ${title(result)}`);
-    if (result.output !== "") lines.push(...result.output.split("\n").map((line) => `  ${line}`));
+    if (result.output !== "") lines.push(...indented(result.output));
   }
   if (failed.length > 0) lines.push("", ...failed.map((result) => `FAILED: ${title(result)}`));
   const passed = results.filter(({ outcome }) => outcome === "passed").length;
   lines.push(`${passed} passed, ${failed.length} failed`);
   return lines.join("\n");
+}
+
+function indented(text: string): string[] {
+  return text.split("\n").map((line) => `  ${line}`);
 }
 
 /** A run that ran nothing has not succeeded. */

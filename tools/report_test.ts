@@ -27,3 +27,12 @@ Deno.test("a run succeeds when something passed and nothing failed", () => {
   assert.equal(succeeded([result("b", "skipped")]), false);
   assert.equal(succeeded([]), false);
 });
+
+Deno.test("what passed at the second try only is said", () => {
+  const text = summary([{ ...result("a", "passed"), failedFirst: "it was late" }]);
+  assert.deepEqual(text.split("\n").slice(-3), [
+    "passed at the second try only: a_test.ts: a",
+    "  it was late",
+    "1 passed, 0 failed",
+  ]);
+});

@@ -1,9 +1,14 @@
-// `node tools/run.mjs demo|test|bench [arguments]`: what the npm scripts run once setup is done.
+// `node tools/run.mjs demo|test|bench|lab [arguments]`: what the npm scripts run once setup is done.
 import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
 import { denoPath, root } from "./setup/paths.mjs";
 
-const programs = { demo: "examples/demo.ts", test: "tools/all_tests.ts", bench: "bench/run.ts" };
+const programs = {
+  demo: "examples/demo.ts",
+  test: "tools/all_tests.ts",
+  bench: "bench/run.ts",
+  lab: "tools/kvm_lab/main.ts",
+};
 
 const [name, ...args] = process.argv.slice(2);
 if (!(name in programs)) {

@@ -1,9 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Sandbox } from "@paddock/sandbox";
 import { figure, percentile } from "../figure.ts";
-import { rawRunsc } from "../raw_runsc.ts";
+import { imageRootfs, rawRunsc } from "../raw_runsc.ts";
 import type { Scenario } from "../scenario.ts";
+
+/** Every sandbox boots, as the first ones of a node do until there is a template. */
+export const serverEnv = { PADDOCK_TEMPLATES: "off" };
 
 /** From `Sandbox.create()` to the answer of the first eval, with raw runs of runsc in between. */
 const coldStart: Scenario = async ({ api, token, dataDir, quick, say }) => {
@@ -49,11 +51,3 @@ export default coldStart;
 
 /** Lets the teardown of one round finish before the next is timed. */
 const settle = () => new Promise((r) => setTimeout(r, 300));
-
-/** The machine's own mount table names the image it was given. */
-async function imageRootfs(sandboxDir: string): Promise<string> {
-  const fstab = await readFile(join(sandboxDir, "fstab"), "utf8");
-  const line = fstab.split("\n").find((entry) => entry.split(/\s+/)[0].endsWith("/rootfs"));
-  if (!line) throw new Error(`no rootfs in ${sandboxDir}/fstab`);
-  return line.split(/\s+/)[0];
-}

@@ -1,7 +1,11 @@
-import { readdir, readFile } from "node:fs/promises";
 import { Sandbox } from "@paddock/sandbox";
 import { figure } from "../figure.ts";
+import { memAvailable } from "../host_memory.ts";
+import { pssOf } from "../pss.ts";
 import type { Scenario } from "../scenario.ts";
+
+/** Machines that wait would be counted as well. */
+export const serverEnv = { PADDOCK_LIMITS_POOL_MIN: "0", PADDOCK_LIMITS_POOL_MAX: "0" };
 
 /**
  * What an idle sandbox costs: N alive at once, each having answered once and each answering at the
@@ -45,33 +49,3 @@ const memory: Scenario = async ({ api, token, dataDir, quick, say }) => {
   }
 };
 export default memory;
-
-async function memAvailable(): Promise<number> {
-  const match = /MemAvailable:\s+(\d+) kB/.exec(await readFile("/proc/meminfo", "utf8"));
-  return Number(match![1]) * 1024;
-}
-
-/**
- * Sum over the runsc processes that name this data directory, and all that descend from them: a
- * guest's own processes share its memory with the sentry, and each counts its part.
- */
-async function pssOf(dataDir: string): Promise<number> {
-  const parents = new Map<string, string>();
-  const machines = new Set<string>();
-  for (const pid of await readdir("/proc")) {
-    if (!/^\d+$/.test(pid)) continue;
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-    const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-    parents.set(pid, stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-    if (/runsc/.test(commandLine) && commandLine.includes(dataDir)) machines.add(pid);
-  }
-  let total = 0;
-  for (const pid of parents.keys()) {
-    let at: string | undefined = pid;
-    while (at !== undefined && !machines.has(at)) at = parents.get(at);
-    if (at === undefined) continue;
-    const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
-    total += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) * 1024;
-  }
-  return total;
-}

@@ -26,7 +26,12 @@ export async function startDemoServer(signal: AbortSignal): Promise<DemoServer> 
       ...["--listen", "127.0.0.1:0", "--data-dir", dataDir, "--ready-file", readyFile],
     ],
     // Should the demo be killed, the server sees it and stops by itself.
-    env: { PADDOCK_LAUNCHER_PID: String(Deno.pid) },
+    env: {
+      PADDOCK_LAUNCHER_PID: String(Deno.pid),
+      PADDOCK_INGRESS_LISTEN: "localhost:0",
+      PADDOCK_VSCODE_INSTALL: "on_demand",
+      PADDOCK_SSH_LISTEN: "localhost:0",
+    },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -51,7 +56,12 @@ export async function startDemoServer(signal: AbortSignal): Promise<DemoServer> 
     const ready = await readWhenThere(readyFile, () => ended, signal);
     return {
       api: ready.api,
-      env: { PADDOCK_ENDPOINT: ready.api, PADDOCK_TOKEN: ready.token },
+      env: {
+        PADDOCK_ENDPOINT: ready.api,
+        PADDOCK_TOKEN: ready.token,
+        // The server's own authority signs preview URLs: a program on this host trusts it by this.
+        ...(ready.ca && { DENO_CERT: ready.ca, NODE_EXTRA_CA_CERTS: ready.ca }),
+      },
       startedInMs: performance.now() - started,
       stop,
     };
@@ -68,7 +78,7 @@ async function readWhenThere(
   path: string,
   hasEnded: () => boolean,
   signal: AbortSignal,
-): Promise<{ api: string; token: string }> {
+): Promise<{ api: string; token: string; ca: string | null }> {
   const deadline = performance.now() + startDeadlineMs;
   while (performance.now() < deadline) {
     signal.throwIfAborted();

@@ -7,6 +7,8 @@ export interface AgentConfig {
   hostname: string;
   sandboxId: string;
   region: string;
+  /** Where it boots for a sandbox; one that is restored is told later. */
+  machineId: string | undefined;
   /** 0: not known, memory is not watched. */
   memoryBytes: number;
   /** Processes and threads beyond which the largest group is ended. */
@@ -49,6 +51,7 @@ export function readConfig(env: Record<string, string>): AgentConfig {
     hostname: env.PADDOCK_AGENT_HOSTNAME ?? "0.0.0.0",
     sandboxId: env.PADDOCK_SANDBOX_ID ?? "",
     region: env.PADDOCK_REGION ?? "",
+    machineId: env.PADDOCK_MACHINE_ID,
     memoryBytes: wholeNumber(env, "PADDOCK_MEMORY_BYTES", 0),
     // A guest's thread can cost the host two: one to trace and one to wait.
     maxTasks: wholeNumber(env, "PADDOCK_AGENT_TASKS", Math.floor(limits.pids / 2)),
@@ -58,15 +61,25 @@ export function readConfig(env: Record<string, string>): AgentConfig {
     replScript: env.PADDOCK_AGENT_REPL ?? `${import.meta.dirname}/repl.js`,
     deno: Deno.execPath(),
     environment: {
-      ...imageEnvironment,
-      HOME: account.home,
-      USER: account.name,
-      LOGNAME: account.name,
-      SHELL: "/bin/bash",
+      ...commandEnvironment(imageEnvironment, account),
       ...jsonObject<string>(env, "PADDOCK_GUEST_ENV"),
     },
     imageEnvironment,
     limits,
+  };
+}
+
+/** What a command's variables are before anything a client sets. */
+export function commandEnvironment(
+  imageEnvironment: Record<string, string>,
+  account: Account,
+): Record<string, string> {
+  return {
+    ...imageEnvironment,
+    HOME: account.home,
+    USER: account.name,
+    LOGNAME: account.name,
+    SHELL: "/bin/bash",
   };
 }
 

@@ -1,6 +1,7 @@
 /** The program inside the guest that serves the protocol. */
 import { startAgent } from "./agent.ts";
 import { readConfig } from "./config.ts";
+import { writeMachineId } from "./restore/guest_names.ts";
 
 // Nothing that a client or a child does may end the agent: what slips through is told and survived.
 globalThis.addEventListener("unhandledrejection", (event) => {
@@ -13,6 +14,8 @@ globalThis.addEventListener("error", (event) => {
 });
 
 const config = readConfig(Deno.env.toObject());
+const tell = (text: string) => console.error(`[agent] ${text}`);
+if (config.machineId !== undefined) writeMachineId(config.machineId, tell);
 const agent = startAgent(config);
 console.error(`[agent] listening on port ${agent.port}`);
 

@@ -2,6 +2,7 @@
 import { deserializeValue, SerializedValue, serializeValue, toWireError } from "@paddock/protocol";
 import type { WireError } from "@paddock/protocol";
 import { freeMemory } from "./free_memory.ts";
+import { reseedProcess } from "./restore/math_random.ts";
 import { toFileUrl } from "./repl/file_url.ts";
 import { Channel } from "./repl/channel.ts";
 import { Evaluator, guestStack } from "./repl/evaluator.ts";
@@ -187,6 +188,9 @@ async function serve(channel: Channel<ToRepl, FromRepl>, evaluator: Evaluator): 
         } catch (error) {
           console.error("The REPL could not take over its settings:", error);
         }
+        break;
+      case "reseed":
+        reseedProcess();
         break;
       case "evaluate":
         answer(message.id, () => evaluator.evaluate(message.code)).catch(giveUp);

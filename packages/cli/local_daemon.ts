@@ -9,6 +9,7 @@ export const localLockFile = join(dirname(localReadyFile), "daemon.lock");
 export interface LocalReady {
   api: string;
   token: string;
+  ca?: string | null;
   pid: number;
 }
 

@@ -1,3 +1,4 @@
+import type { Duration } from "@paddock/sandbox";
 import { InvalidArgumentError } from "commander";
 
 /** `KEY=VALUE`, collected over repeated options; a bare `KEY` of `--env` takes the local value. */
@@ -14,6 +15,16 @@ export function collectPairs(kind: "env" | "label") {
     }
     return { ...previous, [key]: local };
   };
+}
+
+/** `/PATH=VOLUME`, collected over repeated options. */
+export function collectVolumes(
+  text: string,
+  previous: Record<string, string> = {},
+): Record<string, string> {
+  const match = /^(\/.+)=([a-z0-9_-]+)$/s.exec(text);
+  if (!match) throw new InvalidArgumentError(`expected /PATH=VOLUME, got "${text}"`);
+  return { ...previous, [match[1]]: match[2] };
 }
 
 const units: Record<string, number> = {
@@ -40,31 +51,43 @@ export function parseMemory(text: string): number {
   return Math.round(Number(match[1]) * unit);
 }
 
-/** `session`, `90s`, `5m`: what the server accepts, checked early for a better message. */
-export function parseTimeoutOption(text: string): "session" | `${number}s` | `${number}m` {
-  if (text === "session" || isDuration(text)) return text;
-  throw new InvalidArgumentError(
-    `expected "session" or a duration such as 90s or 5m, got "${text}"`,
-  );
+/** `90s`, `10m`, `2h`: as the server takes it, checked early for a better message. */
+export function parseDurationArgument(text: string): Duration {
+  if (/^[1-9]\d*[smh]$/.test(text)) return text as Duration;
+  throw new InvalidArgumentError(`expected a duration such as 90s, 10m or 2h, got "${text}"`);
 }
 
-export function parseDurationArgument(text: string): `${number}s` | `${number}m` {
-  if (isDuration(text)) return text;
-  throw new InvalidArgumentError(`expected a duration such as 90s or 10m, got "${text}"`);
-}
-
-function isDuration(text: string): text is `${number}s` | `${number}m` {
-  return /^[1-9]\d*[sm]$/.test(text);
+/** A whole number from 1. */
+export function parseCount(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError(`expected a number from 1, got "${text}"`);
 }
 
 /** `127.0.0.1:0`, `[::1]:4000`, `:4000`, `4000`. */
-export function parseListen(text: string): { host: string; port: number } {
+export function parseListen(
+  text: string,
+  _previous?: unknown,
+  defaultHost = "127.0.0.1",
+): { host: string; port: number } {
   const match = /^(?:(?:\[([0-9a-f:.]+)\]|([^:[\]\s]*)):)?(\d{1,5})$/i.exec(text);
   const port = Number(match?.[3]);
   if (!match || port > 65_535) {
     throw new InvalidArgumentError(`expected HOST:PORT such as 127.0.0.1:4200, got "${text}"`);
   }
-  return { host: match[1] || match[2] || "127.0.0.1", port };
+  return { host: match[1] || match[2] || defaultHost, port };
+}
+
+/** The gateway listens on both loopback addresses unless it is told otherwise. */
+export function parseGatewayListen(text: string): { host: string; port: number } {
+  return parseListen(text, undefined, "localhost");
+}
+
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65_535) {
+    throw new InvalidArgumentError(`expected a port from 1 to 65535, got "${text}"`);
+  }
+  return port;
 }
 
 /** One side of `cp`: `ID:/path` in a sandbox, anything else on this machine. */

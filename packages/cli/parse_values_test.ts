@@ -3,8 +3,10 @@ import {
   collectPairs,
   parseCopyPath,
   parseDurationArgument,
+  parseGatewayListen,
   parseListen,
   parseMemory,
+  parsePort,
 } from "./parse_values.ts";
 
 Deno.test("pairs are collected, the last of a key wins, values may hold =", () => {
@@ -35,9 +37,9 @@ Deno.test("memory takes binary and decimal units", () => {
   }
 });
 
-Deno.test("durations are whole seconds or minutes above zero", () => {
-  assert.equal(parseDurationArgument("90s"), "90s");
-  for (const bad of ["0s", "5", "1h", "m", "1.5m", "-5m"]) {
+Deno.test("durations are whole seconds, minutes or hours above zero", () => {
+  for (const good of ["90s", "10m", "2h"]) assert.equal(parseDurationArgument(good), good);
+  for (const bad of ["0s", "5", "1d", "m", "1.5m", "-5m"]) {
     assert.throws(() => parseDurationArgument(bad), /expected a duration/, bad);
   }
 });
@@ -58,4 +60,17 @@ Deno.test("a copy path names a sandbox only with a whole id before the colon", (
   assert.deepEqual(parseCopyPath(`${id}:`), { kind: "sandbox", id, path: "." });
   assert.deepEqual(parseCopyPath("./a:b"), { kind: "local", path: "./a:b" });
   assert.deepEqual(parseCopyPath("sbx_ord_short:/x"), { kind: "local", path: "sbx_ord_short:/x" });
+});
+
+Deno.test("the gateway listens on both loopback addresses unless it is told otherwise", () => {
+  assert.deepEqual(parseGatewayListen("4443"), { host: "localhost", port: 4443 });
+  assert.deepEqual(parseGatewayListen("0.0.0.0:443"), { host: "0.0.0.0", port: 443 });
+  assert.deepEqual(parseListen("4200"), { host: "127.0.0.1", port: 4200 });
+});
+
+Deno.test("a port is a number that a server can listen on", () => {
+  assert.equal(parsePort("65535"), 65_535);
+  for (const wrong of ["0", "65536", "80a", "", "-1", "8.5"]) {
+    assert.throws(() => parsePort(wrong), /expected a port from 1 to 65535/, wrong);
+  }
 });

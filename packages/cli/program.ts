@@ -2,6 +2,8 @@ import { Command } from "commander";
 import { addDaemonCommands } from "./commands/daemon_commands.ts";
 import { addHostCommands } from "./commands/host_commands.ts";
 import { addSandboxCommands } from "./commands/sandbox_commands.ts";
+import { addTemplateCommands } from "./commands/template_commands.ts";
+import { addVolumeCommands } from "./commands/volume_commands.ts";
 import { exitCodesHelp } from "./exit_codes.ts";
 import { paint } from "./output.ts";
 import { version } from "./version.ts";
@@ -43,6 +45,9 @@ ${exitCodesHelp}
     );
   program.commandsGroup("Sandboxes:");
   addSandboxCommands(program);
+  program.commandsGroup("Storage:");
+  addTemplateCommands(program);
+  addVolumeCommands(program);
   program.commandsGroup("Server:");
   addDaemonCommands(program);
   program.commandsGroup("This host:");

@@ -57,7 +57,7 @@ Deno.test("wrong values end with 2 and say what was expected", async () => {
   for (
     const [args, expected] of [
       [["create", "--memory", "much"], /expected a size such as/],
-      [["create", "--timeout", "1h"], /expected a duration such as/],
+      [["create", "--timeout", "1d"], /expected a duration such as/],
       [["serve", "--listen", "nowhere"], /expected HOST:PORT/],
       [["create", "--label", "=x"], /expected KEY=VALUE/],
       [["exec"], /missing required argument 'id'/],

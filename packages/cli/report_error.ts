@@ -1,5 +1,6 @@
 import { CliError } from "./cli_error.ts";
 import { exitCodes } from "./exit_codes.ts";
+import { visible } from "./format.ts";
 
 interface Described {
   message: string;
@@ -18,11 +19,16 @@ export function reportError(error: unknown, options: { json: boolean; verbose: b
     return described.exitCode;
   }
   const code = described.code === undefined ? "" : ` (${described.code})`;
-  console.error(`paddock: ${described.message}${code}`);
-  if (described.hint) console.error(`  ${described.hint.replaceAll("\n", "\n  ")}`);
-  if (described.traceId) console.error(`  trace id: ${described.traceId}`);
-  if (options.verbose && error instanceof Error && error.stack) console.error(error.stack);
+  print(`paddock: ${described.message}${code}`);
+  if (described.hint) print(`  ${described.hint.replaceAll("\n", "\n  ")}`);
+  if (described.traceId) print(`  trace id: ${described.traceId}`);
+  if (options.verbose && error instanceof Error && error.stack) print(error.stack);
   return described.exitCode;
+}
+
+/** Names and messages in it may be a sandbox's, which has no business with this terminal. */
+function print(text: string): void {
+  console.error(text.split("\n").map(visible).join("\n"));
 }
 
 /** `PaddockError` and the SDK's errors are known by their fields: any of them may carry a hint. */

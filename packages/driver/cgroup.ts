@@ -101,6 +101,18 @@ export class Cgroup {
     return [...pids];
   }
 
+  /** Whether a thread inside runs, or would if it had a processor. */
+  isBusy(): boolean {
+    const threads = this.path.version === 2
+      ? read(this.#file("cpu", "cgroup.threads"))
+      : read(this.#file("cpu", "tasks"));
+    return (threads ?? "").split("\n").some((thread) => {
+      const stat = thread === "" ? undefined : read(`/proc/${thread}/stat`);
+      // The state comes after the name, which may have any character in it.
+      return stat?.charAt(stat.lastIndexOf(")") + 2) === "R";
+    });
+  }
+
   /** SIGKILL to everything inside until nothing is left. Throws when that takes too long. */
   async kill(deadlineMs: number): Promise<void> {
     const end = performance.now() + deadlineMs;

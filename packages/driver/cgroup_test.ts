@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { Cgroup, findCgroups } from "./cgroup.ts";
+import { sleep } from "./sleep.ts";
 
 const line = (mount: string, type: string, options: string) =>
   `30 23 0:26 / ${mount} rw,relatime shared:9 - ${type} ${type} rw,${options}`;
@@ -62,6 +63,36 @@ Deno.test("limits, counters and an end, on files as v2 has them", async () => {
     assert.equal(cgroup.cpuMicroseconds(), 77);
     assert.deepEqual(cgroup.processes(), []);
   } finally {
+    await Deno.remove(mount, { recursive: true });
+  }
+});
+
+Deno.test("a thread that would run if it could makes a cgroup busy, one that waits does not", async () => {
+  const mount = await Deno.makeTempDir({ prefix: "paddock-cgroup-" });
+  const waiting = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  const working = new Deno.Command("sh", { args: ["-c", "while :; do :; done"] }).spawn();
+  try {
+    const mounts = { memory: mount, cpu: mount, cpuacct: mount, pids: mount };
+    const cgroup = new Cgroup("a", { version: 2, mounts });
+    assert.equal(cgroup.isBusy(), false, "one that is gone");
+    Deno.mkdirSync(`${mount}/a`);
+    const threads = (pids: number[]) =>
+      Deno.writeTextFileSync(`${mount}/a/cgroup.threads`, pids.map((pid) => `${pid}\n`).join(""));
+    const becomes = async (busy: boolean) => {
+      for (const end = performance.now() + 10_000; cgroup.isBusy() !== busy;) {
+        assert.ok(performance.now() < end, `it does not become ${busy ? "busy" : "idle"}`);
+        await sleep(5);
+      }
+    };
+    threads([waiting.pid, working.pid]);
+    await becomes(true);
+    threads([waiting.pid]);
+    await becomes(false);
+  } finally {
+    for (const child of [waiting, working]) {
+      child.kill("SIGKILL");
+      await child.status;
+    }
     await Deno.remove(mount, { recursive: true });
   }
 });

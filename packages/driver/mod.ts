@@ -1,18 +1,49 @@
 export type {
   Capability,
   CgroupPath,
+  Checkpoint,
+  CheckpointReport,
   Driver,
   DriverName,
+  DriverTraits,
   LaunchSpec,
   Machine,
   MachineExit,
+  MachineImage,
   MachineUsage,
   NetworkSlot,
   ProbeResult,
+  RateLimits,
   ReapReport,
+  RootVolume,
+  VolumeFormat,
+  VolumeMount,
 } from "./driver.ts";
+export { abortable } from "./abortable.ts";
+export { LAYERS_PATH } from "./driver.ts";
 export { Cgroup, type CgroupHost, type CgroupLimits, childCgroups, findCgroups } from "./cgroup.ts";
+export { checkpointWithVolumes } from "./checkpoint_with_volumes.ts";
+export { ConsoleLog } from "./console_log.ts";
 export { createDiskImage } from "./disk_image.ts";
+export { refuseVolumes } from "./refuse_volumes.ts";
+export { releasedByLoop } from "./loop_devices.ts";
 export { type Log, silentLog } from "./log.ts";
 export { type CommandOptions, type CommandResult, runCommand } from "./run_command.ts";
+export { countSplicedBytes } from "./reclaim.ts";
+export { MachineNotes } from "./machine_notes.ts";
+export { syncTree } from "./sync_tree.ts";
+export {
+  checkVolumeImage,
+  copyVolumeImage,
+  createVolumeImage,
+  growVolumeImage,
+  lengthenVolumeImage,
+  syncDirectory,
+  syncFile,
+  type VolumeImageOptions,
+  type VolumeImageSize,
+  volumeImageSize,
+  wasCutOff,
+} from "./volume_image.ts";
+export { volumeImages } from "./volume_images.ts";
 export { sleep } from "./sleep.ts";

@@ -1,12 +1,14 @@
-import type { LaunchSpec } from "@paddock/driver";
+import { type LaunchSpec, LAYERS_PATH } from "@paddock/driver";
+import { layOutVolumes, type VolumeLayout } from "./_volume_layout.ts";
 
 /** The files that a machine is started from, all below its work directory. */
 export interface Bundle {
-  /** Directory of config.json. */
+  /** Directory of config.json and fstab. */
   path: string;
-  fstab: string;
-  /** Where the disk image is mounted, in the machine's own mount namespace. */
-  diskMount: string;
+  /** Value of `--overlay2`: where what the guest writes to its root goes. */
+  overlay: string;
+  /** Small tmpfs of the machine, mounted before the fstab; empty when it needs none. */
+  scratch: string;
 }
 
 /**
@@ -26,6 +28,8 @@ const CAPABILITIES = [
   "CAP_SETGID",
   "CAP_SETPCAP",
   "CAP_SETUID",
+  // For the host name, which a restored machine is told; mounts of a guest stay inside of it.
+  "CAP_SYS_ADMIN",
   "CAP_SYS_CHROOT",
   "CAP_SYS_PTRACE",
 ];
@@ -33,30 +37,35 @@ const CAPABILITIES = [
 const OPEN_FILES = 65_536;
 
 export async function writeBundle(spec: LaunchSpec): Promise<Bundle> {
+  const diskMount = `${spec.workDir}/disk`;
+  const root = `${spec.workDir}/root`;
+  const layers = `${spec.workDir}/layers`;
+  const volumes = layOutVolumes(spec, root);
   const bundle = {
     path: spec.workDir,
-    fstab: `${spec.workDir}/fstab`,
-    diskMount: `${spec.workDir}/disk`,
+    overlay: volumes.writableRoot ? "none" : `root:dir=${diskMount}`,
+    scratch: volumes.scratch,
   };
-  const root = `${spec.workDir}/root`;
   const files: Record<string, string> = {
-    "config.json": JSON.stringify(ociConfig(spec, root)),
+    "config.json": JSON.stringify(ociConfig(spec, root, layers, volumes)),
     "resolv.conf": spec.resolvConf,
     "hosts": spec.hosts,
     "hostname": `${spec.hostname}\n`,
     "meminfo": meminfo(spec.memoryBytes),
     "fstab": fstab([
-      [spec.rootfs, root, "none", "bind,ro"],
-      [`${spec.workDir}/resolv.conf`, `${root}/etc/resolv.conf`, "none", "bind,ro"],
-      [`${spec.workDir}/hosts`, `${root}/etc/hosts`, "none", "bind,ro"],
-      [`${spec.workDir}/hostname`, `${root}/etc/hostname`, "none", "bind,ro"],
+      ...volumes.rootEntries,
+      // Read-only here as well: a guest's root can make the sentry write through its own mount.
+      [spec.layers, layers, "none", "bind,ro"],
       [`${spec.workDir}/meminfo`, "/proc/meminfo", "none", "bind,ro"],
       // Not noexec: the guest's own programs are mapped from the file that gVisor keeps here.
-      [spec.diskImage, bundle.diskMount, "ext4", "loop,noatime,nodev,nosuid,discard"],
+      [spec.diskImage, diskMount, "ext4", "loop,noatime,nodev,nosuid,discard"],
+      ...volumes.entries,
     ]),
   };
   Deno.mkdirSync(root, { recursive: true });
-  Deno.mkdirSync(bundle.diskMount, { recursive: true });
+  Deno.mkdirSync(layers, { recursive: true });
+  Deno.mkdirSync(diskMount, { recursive: true });
+  for (const directory of volumes.directories) Deno.mkdirSync(directory, { recursive: true });
   await Promise.all(
     Object.entries(files).map(([name, text]) =>
       Deno.writeTextFile(`${spec.workDir}/${name}`, text, { mode: 0o600 })
@@ -77,7 +86,7 @@ function meminfo(bytes: number): string {
   return `MemTotal:       ${Math.floor(bytes / 1024)} kB\n`;
 }
 
-function ociConfig(spec: LaunchSpec, root: string) {
+function ociConfig(spec: LaunchSpec, root: string, layers: string, volumes: VolumeLayout) {
   const half = Math.floor(spec.memoryBytes / 2);
   const tmpfs = (destination: string, mode: string) => ({
     destination,
@@ -113,6 +122,14 @@ function ociConfig(spec: LaunchSpec, root: string) {
       tmpfs("/dev/shm", "1777"),
       tmpfs("/tmp", "1777"),
       tmpfs("/run", "0755"),
+      ...volumes.rootMounts,
+      {
+        destination: LAYERS_PATH,
+        type: "bind",
+        source: layers,
+        options: ["bind", "ro", "nosuid", "nodev"],
+      },
+      ...volumes.mounts,
     ],
     linux: {
       namespaces: [

@@ -1,14 +1,22 @@
+import { PaddockError } from "@paddock/protocol";
 import {
   type Cgroup,
+  type CheckpointReport,
+  checkpointWithVolumes,
+  type ConsoleLog,
   type Machine,
   type MachineExit,
   type MachineUsage,
+  releasedByLoop,
+  runCommand,
   sleep,
 } from "@paddock/driver";
-import type { ConsoleLog } from "./_console_log.ts";
 
 const KILL_DEADLINE_MS = 10_000;
 const EXIT_DEADLINE_MS = 5_000;
+const CONTROL_DEADLINE_MS = 60_000;
+/** Writing out what a volume's filesystem still has in memory; a slow disk takes its time. */
+const UNMOUNT_DEADLINE_MS = 20_000;
 
 /**
  * From here on an exit status is a failure of runsc itself (128) or a death by signal. Whether that
@@ -26,6 +34,12 @@ export interface GvisorMachineParts {
   child: Deno.ChildProcess;
   cgroup: Cgroup;
   log: ConsoleLog;
+  /** The program and its state directory, before a command of its own. */
+  runsc: string[];
+  /** Images that the machine has mounted and may write to. */
+  volumeImages: string[];
+  /** Its mounts are others than those of the machine that a checkpoint is restored into. */
+  hasVolumes: boolean;
   /** Removes what the machine left in the driver's state directory. */
   forget: () => Promise<void>;
 }
@@ -37,6 +51,7 @@ export class GvisorMachine implements Machine {
   readonly #parts: GvisorMachineParts;
   readonly #drained: Promise<unknown>;
   #stopRequested = false;
+  #paused = false;
   #stopping: Promise<void> | undefined;
 
   constructor(parts: GvisorMachineParts) {
@@ -84,6 +99,9 @@ export class GvisorMachine implements Machine {
       sleep(EXIT_DEADLINE_MS).then(() => false),
     ]);
     if (!ended) throw new Error(`machine ${this.id} is dead, but its end was never reported`);
+    if (this.#parts.volumeImages.length > 0) {
+      await releasedByLoop(this.#parts.volumeImages, UNMOUNT_DEADLINE_MS);
+    }
     this.#parts.log.close();
     await this.#parts.forget();
   }
@@ -93,6 +111,50 @@ export class GvisorMachine implements Machine {
       memoryBytes: this.#parts.cgroup.memoryBytes(),
       cpuMicroseconds: this.#parts.cgroup.cpuMicroseconds(),
     });
+  }
+
+  async checkpoint(directory: string, signal: AbortSignal): Promise<CheckpointReport> {
+    if (this.#parts.hasVolumes) throw checkpointWithVolumes();
+    await Deno.mkdir(directory, { mode: 0o700 });
+    try {
+      const before = performance.now();
+      await this.#runsc([
+        ...["checkpoint", "--leave-running", "--compression=none"],
+        ...["--image-path", directory, this.id],
+      ], signal);
+      return { pausedMs: performance.now() - before };
+    } catch (error) {
+      await Deno.remove(directory, { recursive: true }).catch(() => {});
+      signal.throwIfAborted();
+      const full = /no space left|os error 28/i.test(String(error));
+      throw new PaddockError(full ? "DISK_FULL" : "CHECKPOINT_FAILED", { cause: error });
+    }
+  }
+
+  async pause(signal: AbortSignal): Promise<void> {
+    if (this.#paused && !this.#stopRequested) return;
+    await this.#runsc(["pause", this.id], signal);
+    this.#paused = true;
+  }
+
+  async resume(signal: AbortSignal): Promise<void> {
+    if (!this.#paused) return;
+    await this.#runsc(["resume", this.id], signal);
+    this.#paused = false;
+  }
+
+  /** runsc knows its sandbox by a process id, which means something in the machine's namespace of processes only. */
+  async #runsc(args: string[], signal: AbortSignal): Promise<void> {
+    if (this.#stopRequested) throw new PaddockError("SANDBOX_STOPPED");
+    const run = await runCommand([
+      ...["nsenter", `--pid=/proc/${this.pid}/ns/pid_for_children`, "--"],
+      ...[...this.#parts.runsc, ...args],
+    ], { signal, deadlineMs: CONTROL_DEADLINE_MS });
+    if (!run.ok) throw new Error(`runsc ${args[0]} failed: ${run.stderr || run.stdout}`);
+  }
+
+  resize(): Promise<void> {
+    return Promise.reject(new PaddockError("DRIVER_CANNOT"));
   }
 
   console(): string {

@@ -19,25 +19,53 @@ exec nsenter --net="$netns" -- unshare --mount --pid --fork --kill-child --mount
  * kernels from 6.14 show in every namespace; versions that know better do not need it hidden.
  */
 const INNER = `set -eu
-fstab=$1 hide=$2
-shift 2
-mount --all --fstab "$fstab"
+bundle=$1 scratch=$2 hide=$3
+shift 3
+if [ -n "$scratch" ]; then
+  mount -t tmpfs -o size=1m,nr_inodes=256,mode=700,nosuid,nodev paddock "$scratch"
+  mkdir "$scratch/upper" "$scratch/work" "$scratch/etc"
+  cp -p "$bundle/resolv.conf" "$bundle/hosts" "$bundle/hostname" "$scratch/etc"
+fi
+mount --all --fstab "$bundle/fstab"
 if [ "$hide" = yes ]; then mount -t tmpfs -o ro,size=4k paddock /proc/sys/net/core; fi
-exec "$@"`;
+`;
+
+const NOW = 'exec "$@"';
+
+/**
+ * The sentry is started before there is anything to restore, and takes it in when a line arrives on the
+ * standard input. runsc is not its parent then, so the shell stays, which reaps it.
+ */
+const WHEN_TOLD = `id=$1 image=$2
+shift 2
+"$@" create --bundle "$bundle" "$id" < /dev/null
+read -r _
+status=0
+"$@" restore --image-path "$image" --bundle "$bundle" "$id" < /dev/null || status=$?
+exit "$status"`;
 
 export interface LaunchCommand {
   cgroupDirectories: string[];
   /** Path of the network namespace. */
   netns: string;
-  fstab: string;
+  /** Directory of fstab and config.json. */
+  bundle: string;
+  /** Where the machine's small tmpfs is mounted; empty: it has none. */
+  scratch: string;
   hideNetCore: boolean;
+  /** With its flags, and with a command where nothing is to be restored later. */
   runsc: string[];
+  /** What to restore once the launched command is told to. */
+  later?: { id: string; image: string };
 }
 
 export function launchArguments(command: LaunchCommand): string[] {
+  const { later } = command;
   return [
     ...["-c", OUTER, "paddock-launch", command.cgroupDirectories.join(" "), command.netns],
-    ...[INNER, "paddock-machine", command.fstab, command.hideNetCore ? "yes" : "no"],
+    ...[INNER + (later ? WHEN_TOLD : NOW), "paddock-machine", command.bundle, command.scratch],
+    command.hideNetCore ? "yes" : "no",
+    ...(later ? [later.id, later.image] : []),
     ...command.runsc,
   ];
 }

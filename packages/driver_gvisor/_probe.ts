@@ -1,4 +1,10 @@
-import { createDiskImage, findCgroups, type ProbeResult, runCommand } from "@paddock/driver";
+import {
+  type Capability,
+  createDiskImage,
+  findCgroups,
+  type ProbeResult,
+  runCommand,
+} from "@paddock/driver";
 
 export interface ProbeTarget {
   runsc: string;
@@ -9,6 +15,8 @@ interface ProbeOutcome {
   result: ProbeResult;
   hideNetCore: boolean;
 }
+
+const CAPABILITIES: Capability[] = ["checkpoint", "pause", "fork"];
 
 const RUN_DEADLINE_MS = 15_000;
 const ANSWER = "paddock-probe-answer";
@@ -30,7 +38,12 @@ export async function probeGvisor(
   target: ProbeTarget,
   signal: AbortSignal,
 ): Promise<ProbeOutcome> {
-  const result: ProbeResult = { driver: "gvisor", works: false, problems: [], capabilities: [] };
+  const result: ProbeResult = {
+    driver: "gvisor",
+    works: false,
+    problems: [],
+    capabilities: CAPABILITIES,
+  };
   try {
     if (Deno.uid() !== 0) {
       result.problems.push("Sandboxes need root: run this with sudo.");

@@ -1,18 +1,22 @@
 import { PaddockError } from "@paddock/protocol";
 import {
+  abortable,
   Cgroup,
+  type Checkpoint,
+  ConsoleLog,
   type Driver,
+  type DriverTraits,
   type LaunchSpec,
   type Log,
   type Machine,
   type ProbeResult,
   type ReapReport,
   silentLog,
+  volumeImages,
 } from "@paddock/driver";
-import { writeBundle } from "./_bundle.ts";
-import { ConsoleLog } from "./_console_log.ts";
+import { type Bundle, writeBundle } from "./_bundle.ts";
 import { GvisorMachine } from "./_gvisor_machine.ts";
-import { launchArguments } from "./_launch_command.ts";
+import { launchArguments, type LaunchCommand } from "./_launch_command.ts";
 import { MachineRegistry } from "./_machine_registry.ts";
 import { probeGvisor } from "./_probe.ts";
 
@@ -31,6 +35,9 @@ const ENVIRONMENT = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 };
 
+/** What runsc leaves of a machine. */
+const CHECKPOINT_FILES = ["checkpoint.img", "pages.img", "pages_meta.img"];
+
 const NET_CORE_MARK = "/proc/sys/net/core/rmem_default";
 
 export function createGvisorDriver(options: GvisorDriverOptions): Driver {
@@ -39,6 +46,10 @@ export function createGvisorDriver(options: GvisorDriverOptions): Driver {
 
 class GvisorDriver implements Driver {
   readonly name = "gvisor";
+  readonly traits: DriverTraits = {
+    ...{ memoryFixed: false, diskInCheckpoint: false, layersFixed: false },
+    volumeFormat: "host_ext4",
+  };
   readonly #runsc: string;
   readonly #platform: GvisorPlatform;
   readonly #log: Log;
@@ -63,6 +74,40 @@ class GvisorDriver implements Driver {
   }
 
   async launch(spec: LaunchSpec, signal: AbortSignal): Promise<Machine> {
+    const command = (bundle: Bundle) => ["run", "--bundle", bundle.path, spec.id];
+    return (await this.#start(spec, { command }, signal)).machine;
+  }
+
+  async restore(
+    spec: LaunchSpec,
+    { directory, written }: Checkpoint,
+    signal: AbortSignal,
+  ): Promise<Machine> {
+    if (written === undefined) {
+      refuseIncomplete(directory);
+      const image = ["--image-path", directory];
+      const command = (bundle: Bundle) => ["restore", ...image, "--bundle", bundle.path, spec.id];
+      return (await this.#start(spec, { command }, signal)).machine;
+    }
+    const later = { id: spec.id, image: directory };
+    const { machine, child } = await this.#start(spec, { command: () => [], later }, signal);
+    try {
+      await abortable(written, signal);
+      refuseIncomplete(directory);
+      await tell(child);
+      return machine;
+    } catch (error) {
+      await machine.stop();
+      await child.stdin.close().catch(() => {});
+      throw error;
+    }
+  }
+
+  async #start(
+    spec: LaunchSpec,
+    { command, later }: { command: (bundle: Bundle) => string[]; later?: LaunchCommand["later"] },
+    signal: AbortSignal,
+  ): Promise<{ machine: GvisorMachine; child: Deno.ChildProcess }> {
     signal.throwIfAborted();
     const cgroup = new Cgroup(spec.cgroup.path);
     const bundle = await writeBundle(spec);
@@ -74,33 +119,41 @@ class GvisorDriver implements Driver {
         args: launchArguments({
           cgroupDirectories: cgroup.directories,
           netns: `/run/netns/${spec.network.namespace}`,
-          fstab: bundle.fstab,
+          bundle: bundle.path,
+          scratch: bundle.scratch,
           hideNetCore: this.#hideNetCore ?? exists(NET_CORE_MARK),
-          runsc: [
-            this.#runsc,
-            ...this.#flags(`root:dir=${bundle.diskMount}`),
-            ...["run", "--bundle", bundle.path, spec.id],
-          ],
+          runsc: [this.#runsc, ...this.#flags(bundle.overlay), ...command(bundle)],
+          later,
         }),
         clearEnv: true,
         env: ENVIRONMENT,
-        stdin: "null",
+        stdin: later ? "piped" : "null",
         stdout: "piped",
         stderr: "piped",
       }).spawn();
       this.#log.debug("machine started", { sandbox: spec.id, pid: child.pid });
-      return new GvisorMachine({
+      const machine = new GvisorMachine({
         id: spec.id,
         child,
         cgroup,
         log,
+        runsc: [this.#runsc, "--root", this.#registry.runscRoot],
+        // Those that are written to: what was written must be in them when the machine has ended.
+        volumeImages: volumeImages(spec).filter((it) => !it.readOnly).map((it) => it.image),
+        hasVolumes: volumeImages(spec).length > 0,
         forget: () => this.#registry.remove(spec.id),
       });
+      return { machine, child };
     } catch (error) {
       log.close();
       await this.#registry.remove(spec.id);
       throw new PaddockError("DRIVER_FAILED", { cause: error });
     }
+  }
+
+  prepare(): Promise<void> {
+    // The sentry reads the image's directory itself.
+    return Promise.resolve();
   }
 
   #flags(overlay: string): string[] {
@@ -119,6 +172,26 @@ class GvisorDriver implements Driver {
 
   async reap(signal: AbortSignal): Promise<ReapReport> {
     return { machines: await this.#registry.reap(signal) };
+  }
+}
+
+function refuseIncomplete(directory: string): void {
+  for (const name of CHECKPOINT_FILES) {
+    if (exists(`${directory}/${name}`)) continue;
+    throw new PaddockError("RESTORE_FAILED", {
+      cause: new Error(`there is no ${name} in ${directory}`),
+    });
+  }
+}
+
+/** One that has ended meanwhile is not told; its exit says why. */
+async function tell(child: Deno.ChildProcess): Promise<void> {
+  const writer = child.stdin.getWriter();
+  try {
+    await writer.write(new TextEncoder().encode("\n"));
+    await writer.close();
+  } catch {
+    // Nobody reads.
   }
 }
 

@@ -6,9 +6,5 @@ registerDriverConformance({
   name: "gvisor",
   createDriver: (stateDir) => createGvisorDriver({ stateDir }),
   isVital: (commandLine) => commandLine.startsWith("runsc-sandbox "),
-  async rootfs() {
-    const dataDir = "/var/lib/paddock";
-    const { rootfs } = await ensureImage({ dataDir, trust: "host" });
-    return rootfs;
-  },
+  image: () => ensureImage({ dataDir: "/var/lib/paddock", trust: "host" }),
 });

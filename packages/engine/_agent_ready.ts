@@ -1,18 +1,11 @@
-import { request } from "node:http";
 import { sleep } from "@paddock/driver";
-
-export interface AgentAddress {
-  host: string;
-  port: number;
-  token: string;
-}
+import { type AgentAddress, askAgent } from "./_ask_agent.ts";
 
 const FIRST_WAIT_MS = 5;
 const LONGEST_WAIT_MS = 15;
 /** While a machine's network comes up, packets get lost: a new attempt is quicker than waiting. */
 const FIRST_ATTEMPT_MS = 60;
 const LONGEST_ATTEMPT_MS = 2_000;
-const MAX_ANSWER_BYTES = 4_096;
 
 /** Resolves once the agent answers `GET /health`; rejects with the signal's reason. */
 export async function waitForAgent(agent: AgentAddress, signal: AbortSignal): Promise<void> {
@@ -21,7 +14,7 @@ export async function waitForAgent(agent: AgentAddress, signal: AbortSignal): Pr
   for (;;) {
     signal.throwIfAborted();
     const answer = await askHealth(agent, attempt, signal);
-    if (answer === "healthy") return;
+    if (typeof answer === "object") return;
     if (answer === "silent") attempt = Math.min(attempt * 1.5, LONGEST_ATTEMPT_MS);
     else {
       await sleep(wait, signal);
@@ -30,50 +23,33 @@ export async function waitForAgent(agent: AgentAddress, signal: AbortSignal): Pr
   }
 }
 
-function askHealth(
+/** What the agent says of itself now, if it answers. */
+export async function agentHealth(
+  agent: AgentAddress,
+  signal: AbortSignal,
+): Promise<Health | undefined> {
+  const answer = await askHealth(agent, LONGEST_ATTEMPT_MS, signal);
+  return typeof answer === "object" ? answer : undefined;
+}
+
+/** From the guest: any of it may be missing or something else. */
+type Health = Record<string, unknown>;
+
+async function askHealth(
   agent: AgentAddress,
   attemptMs: number,
   signal: AbortSignal,
-): Promise<"healthy" | "refused" | "silent"> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => finish("silent"), attemptMs);
-    const onAbort = () => finish("refused");
-    const asked = request({
-      host: agent.host,
-      port: agent.port,
-      path: "/health",
-      agent: false,
-      headers: { authorization: `Bearer ${agent.token}`, connection: "close" },
-    }, (answer) => {
-      let text = "";
-      answer.setEncoding("utf8");
-      answer.on("data", (chunk: string) => {
-        text += chunk;
-        if (text.length > MAX_ANSWER_BYTES) finish("refused");
-      });
-      answer.on(
-        "end",
-        () => finish(answer.statusCode === 200 && isOk(text) ? "healthy" : "refused"),
-      );
-      answer.on("error", () => finish("refused"));
-    });
-    asked.on("error", () => finish("refused"));
-    signal.addEventListener("abort", onAbort, { once: true });
-    asked.end();
-
-    function finish(answer: "healthy" | "refused" | "silent") {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
-      resolve(answer);
-      asked.destroy();
-    }
-  });
+): Promise<Health | "refused" | "silent"> {
+  const answer = await askAgent(agent, { path: "/health" }, attemptMs, signal);
+  if (typeof answer === "string") return answer;
+  return answer.status === 200 ? parseHealth(answer.text) ?? "refused" : "refused";
 }
 
-function isOk(text: string): boolean {
+function parseHealth(text: string): Health | undefined {
   try {
-    return JSON.parse(text)?.ok === true;
+    const health = JSON.parse(text);
+    return health?.ok === true ? health : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }

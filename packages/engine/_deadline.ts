@@ -18,3 +18,15 @@ export async function withDeadline<T>(
     over.abort();
   }
 }
+
+/** Aborted `ms` after `start` has settled, or from now where there is nothing to wait for. */
+export function timeoutAfter(start: Promise<unknown> | undefined, ms: number): AbortSignal {
+  if (start === undefined) return AbortSignal.timeout(ms);
+  const over = new AbortController();
+  const begin = () => {
+    const timeout = AbortSignal.timeout(ms);
+    timeout.addEventListener("abort", () => over.abort(timeout.reason), { once: true });
+  };
+  start.then(begin, begin);
+  return over.signal;
+}

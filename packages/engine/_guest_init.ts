@@ -3,11 +3,14 @@ import { defaultLimits, type LimitValues } from "@paddock/protocol";
 import type { GuestImage } from "./_sandbox_resources.ts";
 import type { SandboxSpec } from "./engine.ts";
 
+/** Where the agent listens in every guest. */
+export const AGENT_PORT = 4270;
+
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** How the guest's first process is started: the boot contract between engine, image and agent. */
 export function guestInit(
-  spec: SandboxSpec,
+  spec: Pick<SandboxSpec, "id" | "region" | "memoryBytes" | "env"> & { machineId?: string },
   image: GuestImage,
   agent: { port: number; token: string },
   limits: LimitValues,
@@ -29,6 +32,7 @@ export function guestInit(
       PADDOCK_AGENT_PORT: String(agent.port),
       PADDOCK_SANDBOX_ID: spec.id,
       PADDOCK_REGION: spec.region,
+      ...(spec.machineId !== undefined && { PADDOCK_MACHINE_ID: spec.machineId }),
       PADDOCK_MEMORY_BYTES: String(spec.memoryBytes),
       PADDOCK_GUEST_ENV: JSON.stringify(spec.env ?? {}),
       PADDOCK_AGENT_LIMITS: JSON.stringify(changedLimits(limits)),

@@ -1,5 +1,6 @@
 import { type Log, runCommand } from "@paddock/driver";
 import { PaddockError } from "@paddock/protocol";
+import { switchOnForwarding } from "./_ip_forward.ts";
 import { formatIpv4Range } from "./_ipv4.ts";
 import type { NetworkPlan } from "./_network_plan.ts";
 
@@ -57,7 +58,7 @@ export class PacketFilter {
         cause: new Error(run.stderr),
       });
     }
-    Deno.writeTextFileSync("/proc/sys/net/ipv4/ip_forward", "1");
+    switchOnForwarding(log);
   }
 
   async remove(): Promise<void> {

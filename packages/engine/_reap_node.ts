@@ -6,19 +6,22 @@ const KILL_DEADLINE_MS = 10_000;
 
 /**
  * Ends and removes what an earlier engine of this data directory left behind, except for networks
- * (they are swept with their claims). Idempotent. Disks and loop devices go with the processes that
+ * (they are swept with their claims) and paused sandboxes, which have no machine. Idempotent. Disks and loop devices go with the processes that
  * hold them mounted.
  */
 export async function reapNode(options: {
   directory: string;
-  driver: Driver;
+  drivers: Driver[];
   cgroups: CgroupHost;
   cgroupParent: string;
   records: RecordStore;
   log: Log;
   signal: AbortSignal;
 }): Promise<void> {
-  const { machines } = await options.driver.reap(options.signal);
+  const machines: string[] = [];
+  for (const driver of options.drivers) {
+    machines.push(...(await driver.reap(options.signal)).machines);
+  }
   const groups = childCgroups(options.cgroupParent, options.cgroups);
   for (const name of groups) {
     options.signal.throwIfAborted();
@@ -27,7 +30,7 @@ export async function reapNode(options: {
     await cgroup.remove(KILL_DEADLINE_MS);
   }
   await removeTree(options.directory);
-  const records = options.records.unfinished();
+  const records = options.records.unfinished().filter(({ state }) => state !== "paused");
   for (const record of records) {
     options.records.update(record.id, {
       state: "stopped",

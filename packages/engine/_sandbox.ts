@@ -1,11 +1,41 @@
-import type { Capability, DriverName, MachineExit } from "@paddock/driver";
+import type {
+  Capability,
+  DriverName,
+  DriverTraits,
+  Machine,
+  MachineExit,
+  MachineImage,
+} from "@paddock/driver";
 import { PaddockError } from "@paddock/protocol";
 import { waitForAgent } from "./_agent_ready.ts";
-import { guestInit } from "./_guest_init.ts";
+import { newAgentToken } from "./_agent_token.ts";
+import { timeoutAfter } from "./_deadline.ts";
+import type { DriverRoom } from "./_driver_rooms.ts";
+import { AGENT_PORT, guestInit } from "./_guest_init.ts";
+import { checkExtension } from "./_check_extension.ts";
+import { explainCheckpointFailure } from "./_checkpoint_failure.ts";
+import { explainCreateFailure, isRestoreFailure } from "./_create_failure.ts";
+import { guestIdentity } from "./_guest_identity.ts";
+import { IdleWatch } from "./_idle_watch.ts";
+import { type Pausable, type PausedMachines, Pausing } from "./_pausing.ts";
+import { tryCheckpoint } from "./_try_checkpoint.ts";
+import { identifyGuest } from "./_identify_guest.ts";
+import { explainRestoreFailure, MachineDied } from "./machine_died.ts";
 import { type EngineParts, type MachineInPlace, startMachine } from "./_sandbox_resources.ts";
+import { refuseWithoutDisk } from "./_host_room.ts";
+import { refuseStandstill } from "./_refuse_standstill.ts";
+import { quietMoment } from "./_quiet_moment.ts";
 import { StopTimer } from "./_stop_timer.ts";
+import { restoreDeadlineMs } from "./_restore_deadline.ts";
+import type { RestoreSource } from "./restore_source.ts";
+import type { MachinePool } from "./_machine_pool.ts";
+import type { TemplateStore } from "./_template_store.ts";
+import { hasVolumes, needsColdLaunch } from "./volumes/cold_launch.ts";
 import type {
+  AroundStandstill,
   EndReason,
+  Origin,
+  PausedState,
   RecordStore,
   RunningSandbox,
   SandboxRecord,
@@ -13,48 +43,101 @@ import type {
   SandboxState,
 } from "./engine.ts";
 
-const AGENT_PORT = 4270;
-
-export class Sandbox implements RunningSandbox {
+export class Sandbox implements RunningSandbox, Pausable {
   readonly spec: SandboxSpec;
   readonly driver: DriverName;
   readonly capabilities: Capability[];
-  readonly createdAt = new Date();
+  readonly createdAt: Date;
   readonly ended: Promise<EndReason>;
   readonly #parts: EngineParts;
+  readonly #templates: TemplateStore | undefined;
+  readonly #pool: MachinePool | undefined;
+  readonly #driverVersion: string | undefined;
+  readonly #source: RestoreSource | undefined;
   readonly #records: RecordStore;
-  readonly #stack = new AsyncDisposableStack();
+  #stack = new AsyncDisposableStack();
   /** Aborted when the sandbox is to end: whatever creates it stops at its next step. */
   readonly #ending = new AbortController();
   readonly #settleEnded: (reason: EndReason) => void;
-  readonly #token = randomToken();
+  readonly #token = newAgentToken();
+  /** Stays as it is while the sandbox lives, whatever machine it has. */
+  readonly #machineId = crypto.getRandomValues(new Uint8Array(16)).toHex();
   #state: SandboxState = "creating";
+  /** The image of its machine, where that is another than the node's present one. */
+  #image: MachineImage | undefined;
+  #origin: Origin | undefined;
   #stopAt: number | "session";
   #place: MachineInPlace | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  /** One checkpoint after the other. */
+  #checkpoints: Promise<unknown> = Promise.resolve();
   #timer: StopTimer | undefined;
   #holds = 0;
+  readonly #idle: IdleWatch;
+  readonly #standstillListeners = new Set<() => void>();
+  readonly #pausing: Pausing;
 
   constructor(
     spec: SandboxSpec,
-    parts: EngineParts,
-    capabilities: Capability[],
+    { parts, probe, templates, pool }: DriverRoom,
     records: RecordStore,
+    machines: PausedMachines,
+    /** What it goes on from, with all that was in there; a new machine when left out. */
+    source?: RestoreSource,
+    /** It is paused, and since when it exists. */
+    before?: { createdAt: number; paused: PausedState },
   ) {
+    this.#source = source;
+    this.#image = source?.image;
+    this.createdAt = new Date(before?.createdAt ?? Date.now());
     this.spec = spec;
     this.driver = parts.driver.name;
-    this.capabilities = capabilities;
+    this.capabilities = probe.capabilities;
+    this.#driverVersion = probe.version;
     this.#parts = parts;
     this.#records = records;
+    this.#templates = templates;
+    this.#pool = pool;
     this.#stopAt = spec.stopAt;
     const { promise, resolve } = Promise.withResolvers<EndReason>();
     this.ended = promise;
     this.#settleEnded = resolve;
+    this.#idle = new IdleWatch(spec.pauseAfterIdleMs, () => this.#pauseIdle());
+    this.#pausing = new Pausing(this, machines, {
+      log: parts.log,
+      took: {
+        pausing: (ms) => parts.meters.paused(this.driver, ms),
+        resuming: (ms) => parts.meters.restored(this.driver, "resumed", ms),
+      },
+    });
+    if (before) this.#rest(before.paused);
   }
 
   get state(): SandboxState {
     return this.#state;
+  }
+
+  get driverVersion(): string | undefined {
+    return this.#driverVersion;
+  }
+
+  get imageDigest(): string {
+    return this.#image?.digest ?? this.#parts.image.digest;
+  }
+
+  /** The image it was checkpointed with, where that is another than the node's present one. */
+  get image(): MachineImage | undefined {
+    return this.#image;
+  }
+
+  /** What its driver does with a checkpoint of it. */
+  get traits(): DriverTraits {
+    return this.#parts.driver.traits;
+  }
+
+  get origin(): Origin | undefined {
+    return this.#origin;
   }
 
   get stopAt(): number | "session" {
@@ -70,11 +153,14 @@ export class Sandbox implements RunningSandbox {
   }
 
   record(): SandboxRecord {
-    const { id, organizationId, region, labels, memoryBytes, alias } = this.spec;
+    const { id, organizationId, region, labels, memoryBytes, alias, parent, template } = this.spec;
+    const { pauseAfterIdleMs = null } = this.spec;
     return {
       id,
       organizationId,
       alias: alias ?? null,
+      parent: parent ?? null,
+      template: template ?? null,
       region,
       driver: this.driver,
       state: this.#state,
@@ -84,6 +170,8 @@ export class Sandbox implements RunningSandbox {
       stopAt: this.#stopAt === "session" ? null : this.#stopAt,
       stoppedAt: null,
       endReason: null,
+      pauseAfterIdleMs,
+      paused: this.#pausing.paused,
     };
   }
 
@@ -93,7 +181,10 @@ export class Sandbox implements RunningSandbox {
       this.#starting = this.#start(signal);
       await this.#starting;
     } catch (error) {
-      const failure = this.#explain(error, signal);
+      const failure = explainCreateFailure(error, {
+        ...{ signal, ending: this.#ending.signal.aborted, limits: this.#parts.limits },
+        restored: this.#source !== undefined,
+      });
       this.#parts.log.warn("sandbox could not be created", {
         sandbox: this.spec.id,
         error: String(error),
@@ -106,63 +197,160 @@ export class Sandbox implements RunningSandbox {
   }
 
   async #start(signal: AbortSignal): Promise<void> {
-    const { limits } = this.#parts;
-    const deadline = AbortSignal.timeout(limits.agentStartMs);
+    const { limits, driver } = this.#parts;
+    const within = this.#source ? limits.restoreMs : limits.agentStartMs;
+    const { slowBootMs = 0 } = driver.traits;
+    const deadline = timeoutAfter(this.#source?.written, within + slowBootMs);
     const wanted = AbortSignal.any([signal, this.#ending.signal, deadline]);
-    const place = await startMachine(
-      this.#parts,
-      {
-        id: this.spec.id,
-        memoryBytes: this.spec.memoryBytes,
-        init: () =>
-          guestInit(this.spec, this.#parts.image, { port: AGENT_PORT, token: this.#token }, limits),
-      },
-      this.#stack,
-      wanted,
-    );
-    this.#place = place;
-    const died = new AbortController();
-    place.machine.exited.then((exit) => {
-      died.abort(new MachineDied(exit));
-      this.#onExit(exit);
-    });
-    await waitForAgent(this.agent, AbortSignal.any([wanted, died.signal]));
+    const warm = this.#source
+      ? await this.#goOn(this.#source, wanted)
+      : needsColdLaunch(this.spec)
+      ? undefined
+      : await this.#adopt(wanted) ?? await this.#restore(wanted);
+    this.#run(warm ?? await this.#boot(wanted));
+  }
+
+  /** From now on it is there for everybody, and its time passes. */
+  #run({ place, died }: StartedMachine, more: Partial<SandboxRecord> = {}): void {
+    const { limits } = this.#parts;
     // Booting may use every CPU there is: only what runs in here from now on is not ours.
     place.cgroup.limitCpus(limits.cpus);
     this.#ending.signal.throwIfAborted();
-    died.signal.throwIfAborted();
-    this.#setState("running");
+    died.throwIfAborted();
+    this.#setState("running", more);
     const stopAt = this.#stopAt;
+    this.#timer?.[Symbol.dispose]();
     this.#timer = stopAt === "session"
       ? new StopTimer(Date.now() + limits.sessionGraceMs, () => {
         if (this.#holds === 0) this.#end("session_closed");
       })
       : new StopTimer(stopAt, () => this.#end("timeout"));
+    this.#idle.start();
   }
 
-  #explain(error: unknown, signal: AbortSignal): PaddockError {
-    if (signal.aborted) return new PaddockError("ABORTED", { cause: error });
-    if (this.#ending.signal.aborted) {
-      return new PaddockError("SANDBOX_STOPPED", {
-        message: "The sandbox was ended while it was being created.",
-      });
+  /** A machine that waits in the pool, made this sandbox. */
+  async #adopt(wanted: AbortSignal): Promise<StartedMachine | undefined> {
+    const pooled = this.#pool?.take(this.spec.memoryBytes);
+    if (!pooled) return undefined;
+    this.#stack.use(pooled.stack);
+    const { place, token } = pooled;
+    const died = this.#watch(place);
+    try {
+      const deadline = AbortSignal.timeout(restoreDeadlineMs(this.#parts));
+      await identifyGuest(
+        { ...this.agent, token },
+        () => this.#identity(place),
+        AbortSignal.any([wanted, died, deadline]),
+      );
+      this.#origin = "pooled";
+      return { place, died };
+    } catch (error) {
+      await this.#startOver("taken from the pool", error, wanted);
     }
-    if (error instanceof MachineDied) {
-      return error.exit.reason === "out_of_memory"
-        ? new PaddockError("SANDBOX_OUT_OF_MEMORY", { cause: error })
-        : new PaddockError("DRIVER_FAILED", {
-          message: "The machine ended before it could be used.",
-          cause: error,
-        });
+  }
+
+  async #boot(wanted: AbortSignal): Promise<StartedMachine> {
+    const started = await this.#startMachine(wanted);
+    await waitForAgent(this.agent, AbortSignal.any([wanted, started.died]));
+    this.#origin = "booted";
+    return started;
+  }
+
+  /** From a checkpoint of a sandbox there is no other way: a machine that boots would be empty. */
+  async #goOn(
+    source: RestoreSource,
+    wanted: AbortSignal,
+    resumed = false,
+  ): Promise<StartedMachine> {
+    const started = await this.#startMachine(wanted, source);
+    const { place, died } = started;
+    const { token } = source;
+    await identifyGuest(
+      { ...this.agent, token },
+      () => this.#identity(place, resumed),
+      AbortSignal.any([wanted, died]),
+    );
+    this.#origin = "restored";
+    return started;
+  }
+
+  /** Undefined when that failed for a reason of the template's or the driver's: then it is booted. */
+  async #restore(wanted: AbortSignal): Promise<StartedMachine | undefined> {
+    const template = await this.#templates?.find(this.spec.memoryBytes);
+    if (!template) return undefined;
+    const deadline = AbortSignal.timeout(restoreDeadlineMs(this.#parts));
+    try {
+      const started = await this.#startMachine(AbortSignal.any([wanted, deadline]), template);
+      const { place, died } = started;
+      const signal = AbortSignal.any([wanted, died, deadline]);
+      await identifyGuest(
+        { ...this.agent, token: template.token },
+        () => this.#identity(place),
+        signal,
+      );
+      this.#origin = "restored";
+      return started;
+    } catch (error) {
+      await this.#startOver("restored from its template", error, wanted);
+      await this.#templates?.discard(template);
     }
-    if (error instanceof DOMException && error.name === "TimeoutError") {
-      return new PaddockError("AGENT_UNREACHABLE", {
-        message: "The program inside the sandbox did not answer within " +
-          `${this.#parts.limits.agentStartMs} ms (limits.agentStartMs).`,
-        cause: error,
-      });
-    }
-    return PaddockError.from(error, "CREATE_FAILED");
+  }
+
+  /** Gives up on a machine that did not become this sandbox, and is ready for another. */
+  async #startOver(what: string, error: unknown, wanted: AbortSignal): Promise<void> {
+    // What is no failure of the restore is one of the next attempt as well.
+    if (wanted.aborted || !isRestoreFailure(error)) throw error;
+    this.#parts.log.warn(`a sandbox could not be ${what}: it is tried in another way`, {
+      sandbox: this.spec.id,
+      error: String(error),
+      cause: error instanceof Error && error.cause ? String(error.cause) : undefined,
+    });
+    await this.#giveUpMachine();
+  }
+
+  /** It has none then, and is ready for another. */
+  async #giveUpMachine(): Promise<void> {
+    const stack = this.#stack;
+    this.#stack = new AsyncDisposableStack();
+    this.#place = undefined;
+    await stack.disposeAsync();
+  }
+
+  async #startMachine(wanted: AbortSignal, source?: RestoreSource): Promise<StartedMachine> {
+    const { limits, image } = this.#parts;
+    const agent = { port: AGENT_PORT, token: this.#token };
+    const { id, memoryBytes } = this.spec;
+    const guest = { ...this.spec, machineId: this.#machineId };
+    const place = await startMachine(
+      this.#parts,
+      {
+        ...{ id, memoryBytes, source },
+        ...(hasVolumes(this.spec) && { attach: this.spec }),
+        init: () => guestInit(guest, image, agent, limits),
+      },
+      this.#stack,
+      wanted,
+    );
+    return { place, died: this.#watch(place) };
+  }
+
+  #watch(place: MachineInPlace): AbortSignal {
+    this.#place = place;
+    const died = new AbortController();
+    place.machine.exited.then((exit) => {
+      died.abort(new MachineDied(exit));
+      if (this.#place === place) this.#onExit(exit);
+    });
+    return died.signal;
+  }
+
+  #identity({ slot }: MachineInPlace, resumed = false) {
+    const { env = {} } = this.spec;
+    const more = Object.keys(env).length > 0 ? { moreEnv: env } : {};
+    const envs = resumed ? {} : this.#source ? more : { env };
+    return guestIdentity(this.spec, {
+      ...{ slot, envs, parts: this.#parts, token: this.#token, machineId: this.#machineId },
+    });
   }
 
   #onExit(exit: MachineExit): void {
@@ -173,48 +361,131 @@ export class Sandbox implements RunningSandbox {
 
   holdSession(): { release(): void } {
     this.#holds++;
+    const visit = this.#idle.hold();
     let held = true;
     return {
       release: () => {
         if (!held) return;
         held = false;
         this.#holds--;
-        if (this.#holds === 0 && this.#stopAt === "session") this.#end("session_closed");
+        visit.release();
+        const alone = this.#holds === 0 && this.awake && this.#stopAt === "session";
+        if (alone) this.#end("session_closed");
       },
     };
   }
 
-  extend(stopAt: number): Promise<number> {
-    if (this.#state !== "running") return Promise.reject(new PaddockError("SANDBOX_STOPPED"));
-    if (this.#stopAt === "session") {
-      return Promise.reject(
-        new PaddockError("INVALID_CONFIG", {
-          field: "stop_at_ms",
-          message: "This sandbox lives as long as its session: it has no timeout to extend.",
-        }),
-      );
+  holdVisit(): { release(): void } {
+    return this.#idle.hold();
+  }
+
+  onStandstill(listener: () => void): Disposable {
+    this.#standstillListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#standstillListeners.delete(listener) };
+  }
+
+  /** The guest hears of connections that end, and gets to rest. */
+  async getQuiet(signal: AbortSignal): Promise<void> {
+    for (const listener of [...this.#standstillListeners]) listener();
+    await quietMoment(this.#place!, signal);
+  }
+
+  get awake(): boolean {
+    return this.#state === "running" && !this.#pausing.underWay;
+  }
+
+  pause(signal: AbortSignal, around: AroundStandstill = (work) => work()): Promise<void> {
+    return this.#pausing.pause(signal, around);
+  }
+
+  resume(signal: AbortSignal): Promise<void> {
+    return this.#pausing.resume(signal);
+  }
+
+  #pauseIdle(): void {
+    const { limits, log } = this.#parts;
+    this.pause(AbortSignal.timeout(2 * limits.checkpointMs)).catch((error) => {
+      if (!this.awake) return;
+      log.warn("an idle sandbox could not be paused", {
+        sandbox: this.spec.id,
+        error: String(error),
+      });
+      // Not before it has been idle for as long again.
+      this.#idle.start();
+    });
+  }
+
+  get machine(): Machine {
+    return this.#place!.machine;
+  }
+
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  async refusePause(): Promise<void> {
+    await this.#checkpoints.catch(() => {});
+    if (this.#state !== "running") throw new PaddockError("SANDBOX_STOPPED");
+    refuseStandstill(this, "pause");
+  }
+
+  async fallAsleep(checkpoint: string): Promise<void> {
+    const now = Date.now();
+    const leftMs = this.#stopAt === "session" ? null : Math.max(0, this.#stopAt - now);
+    const paused: PausedState = { at: now, checkpoint, leftMs };
+    const stopAt = now + this.#parts.limits.pausedMaxMs;
+    if (this.#state !== "running") throw new PaddockError("SANDBOX_STOPPED");
+    this.#setState("paused", { paused, stopAt });
+    this.#rest(paused);
+    await this.#giveUpMachine();
+  }
+
+  /** Its time stands still, but it is not kept for ever. */
+  #rest(paused: PausedState): void {
+    this.#state = "paused";
+    this.#pausing.paused = paused;
+    this.#idle.stop();
+    this.#timer?.[Symbol.dispose]();
+    const until = paused.at + this.#parts.limits.pausedMaxMs;
+    this.#timer = new StopTimer(until, () => this.#end("timeout"));
+  }
+
+  async wakeUp(source: RestoreSource, { leftMs }: PausedState, signal: AbortSignal) {
+    const deadline = AbortSignal.timeout(restoreDeadlineMs(this.#parts));
+    const { image } = this;
+    this.#image = source.image ?? image;
+    try {
+      const started = await this.#goOn(source, AbortSignal.any([signal, deadline]), true);
+      this.#stopAt = leftMs === null ? "session" : Date.now() + leftMs;
+      const stopAt = this.#stopAt === "session" ? null : this.#stopAt;
+      this.#run(started, { stopAt, paused: null });
+    } catch (error) {
+      await this.#giveUpMachine();
+      throw explainRestoreFailure(error, this.#parts.limits);
     }
-    const most = this.#parts.limits.timeoutExtendMaxMs;
-    if (!Number.isFinite(stopAt) || stopAt > Date.now() + most) {
-      return Promise.reject(
-        new PaddockError("TIMEOUT_TOO_LONG", {
-          field: "stop_at_ms",
-          message: `A timeout can be extended to ${most / 1000} s from now at most ` +
-            "(limits.timeoutExtendMaxMs).",
-        }),
-      );
-    }
-    if (stopAt > this.#stopAt) {
-      this.#records.update(this.spec.id, { stopAt });
-      this.#stopAt = stopAt;
-      if (this.#timer) this.#timer.at = stopAt;
-    }
-    return Promise.resolve(this.#stopAt);
+  }
+
+  async extend(stopAt: number): Promise<number> {
+    if (this.#state !== "running") throw new PaddockError("SANDBOX_STOPPED");
+    const now = this.#stopAt;
+    checkExtension(now, stopAt, this.#parts.limits);
+    if (stopAt <= now) return now;
+    this.#records.update(this.spec.id, { stopAt });
+    this.#stopAt = stopAt;
+    if (this.#timer) this.#timer.at = stopAt;
+    return stopAt;
   }
 
   kill(reason: EndReason = "killed"): Promise<void> {
     this.#stopping ??= this.#stop(reason);
     return this.#stopping;
+  }
+
+  /** Ends it for an engine that closes; a paused one stays, for the next engine. */
+  async leave(): Promise<void> {
+    await this.#pausing.settled();
+    if (this.#state !== "paused") return await this.kill("node_stopped");
+    this.#timer?.[Symbol.dispose]();
   }
 
   #end(reason: EndReason): void {
@@ -225,13 +496,20 @@ export class Sandbox implements RunningSandbox {
   async #stop(reason: EndReason): Promise<void> {
     this.#ending.abort(new Error(`the sandbox ends: ${reason}`));
     this.#timer?.[Symbol.dispose]();
-    this.#setState("stopping", { endReason: reason });
-    // A creation under way notices within one step, and must be out before things are taken away.
+    this.#idle[Symbol.dispose]();
+    this.#setState("stopping", { endReason: reason, paused: null });
+    // What is under way notices within one step, and must be out before things are taken away.
     await this.#starting?.catch(() => {});
+    await this.#pausing.end();
     try {
       await this.#stack.disposeAsync();
     } catch (error) {
       this.#parts.log.error("teardown failed", { sandbox: this.spec.id, error: String(error) });
+    }
+    // Of one that never ran, the console is the driver's and for the operator: it is in the log.
+    if (reason !== "create_failed") {
+      const { id, organizationId } = this.spec;
+      await this.#parts.endedLogs.keep(organizationId, id, await this.logs());
     }
     this.#setState("stopped", { endReason: reason, stoppedAt: Date.now() });
     this.#settleEnded(reason);
@@ -242,7 +520,7 @@ export class Sandbox implements RunningSandbox {
       this.#records.update(this.spec.id, { state, ...more });
     } catch (error) {
       // Ending must not wait for a database that fails; starting must.
-      if (state === "running") throw error;
+      if (state === "running" || state === "paused") throw error;
       this.#parts.log.error("record could not be written", {
         sandbox: this.spec.id,
         state,
@@ -250,6 +528,54 @@ export class Sandbox implements RunningSandbox {
       });
     }
     this.#state = state;
+  }
+
+  /**
+   * Writes the machine into `directory`, which must not exist and does not when this fails; the
+   * sandbox goes on. Resolves with what its agent demands in a machine that is restored from there.
+   */
+  checkpoint(
+    directory: string,
+    signal: AbortSignal,
+    around: AroundStandstill = (work) => work(),
+  ): Promise<{ token: string; pausedMs: number }> {
+    const checkpointing = this.#checkpoints.catch(() => {}).then(() =>
+      this.#checkpoint(directory, signal, around)
+    );
+    this.#checkpoints = checkpointing;
+    return checkpointing;
+  }
+
+  async #checkpoint(directory: string, signal: AbortSignal, around: AroundStandstill) {
+    const { limits } = this.#parts;
+    const deadline = AbortSignal.timeout(limits.checkpointMs);
+    try {
+      if (this.#state !== "running") throw new PaddockError("SANDBOX_STOPPED");
+      refuseStandstill(this, "checkpoint");
+      const { machine } = this.#place!;
+      const { memoryBytes } = await machine.usage();
+      await refuseWithoutDisk(directory.slice(0, directory.lastIndexOf("/")), memoryBytes, limits);
+      const wanted = AbortSignal.any([signal, this.#ending.signal, deadline]);
+      wanted.throwIfAborted();
+      const { pausedMs } = await around(async () => {
+        if (this.awake) await this.getQuiet(wanted);
+        return await machine.checkpoint(directory, wanted);
+      });
+      return { token: this.#token, pausedMs };
+    } catch (error) {
+      const ended = this.#state !== "running";
+      throw explainCheckpointFailure(error, { ended, signal, deadline, limits });
+    }
+  }
+
+  /** Whether a checkpoint of it can be restored. Throws what a sandbox made from it would. */
+  async tryCheckpoint(
+    checkpoint: { directory: string; token: string; written: Promise<unknown> },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { image } = this;
+    const source = { ...checkpoint, users: 0, ...(image && { image }) };
+    await tryCheckpoint(this.#parts, { source, memoryBytes: this.spec.memoryBytes }, signal);
   }
 
   usage(): Promise<{ memoryBytes: number; cpuMicroseconds: number }> {
@@ -263,17 +589,8 @@ export class Sandbox implements RunningSandbox {
   }
 }
 
-class MachineDied extends Error {
-  readonly exit: MachineExit;
-
-  constructor(exit: MachineExit) {
-    super(`the machine ended (${exit.reason}, code ${exit.code ?? "none"}): ${exit.detail ?? ""}`);
-    this.exit = exit;
-  }
-}
-
-function randomToken(): string {
-  return [...crypto.getRandomValues(new Uint8Array(32))]
-    .map((byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
+interface StartedMachine {
+  place: MachineInPlace;
+  /** Aborted when the machine ends. */
+  died: AbortSignal;
 }

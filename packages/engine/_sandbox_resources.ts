@@ -9,8 +9,15 @@ import {
 } from "@paddock/driver";
 import type { LimitValues } from "@paddock/protocol";
 import { withDeadline } from "./_deadline.ts";
+import type { AgentAddress } from "./_ask_agent.ts";
 import type { DiskPool } from "./_disk_pool.ts";
+import type { EndedLogs } from "./_ended_logs.ts";
+import type { RestoreSource } from "./restore_source.ts";
+import type { Meters } from "./meters.ts";
 import type { NetworkSlots } from "./_network_slots.ts";
+import type { AttachRequest, NodeVolumes } from "./volumes/node_volumes.ts";
+
+export type ExerciseAgent = (agent: AgentAddress, signal: AbortSignal) => Promise<void>;
 
 export interface GuestImage {
   digest: string;
@@ -24,10 +31,17 @@ export interface EngineParts {
   /** One directory per sandbox is made in here. */
   directory: string;
   image: GuestImage;
+  /** What all sandboxes see beside their image, read-only. */
+  layers: string;
   driver: Driver;
   limits: LimitValues;
+  /** Has a machine that becomes a template do once what clients ask for first. */
+  exercise?: ExerciseAgent;
   slots: NetworkSlots;
   disks: DiskPool;
+  volumes: NodeVolumes;
+  endedLogs: EndedLogs;
+  meters: Meters;
   cgroups: CgroupHost;
   /** Parent of the sandboxes' cgroups. */
   cgroupParent: string;
@@ -37,6 +51,10 @@ export interface EngineParts {
 export interface MachineRequest {
   id: string;
   memoryBytes: number;
+  /** Restored from this; booted when left out. */
+  source?: RestoreSource;
+  /** Left out: it has none. */
+  attach?: AttachRequest;
   init(slot: NetworkSlot): LaunchSpec["init"];
 }
 
@@ -68,6 +86,9 @@ export async function startMachine(
   const step = (what: string, work: () => Promise<void>) =>
     stack.defer(() => takeBack(parts.log, request.id, what, work));
 
+  // Taken first and so given back last: then nothing of the machine writes to them any more.
+  const attached = request.attach && parts.volumes.attach(request.attach, parts.driver);
+  step("volumes", async () => await attached?.release());
   step("files", () => removeTree(workDir));
   await Deno.mkdir(workDir, { recursive: true, mode: 0o700 });
 
@@ -75,14 +96,18 @@ export async function startMachine(
   step("network", async () => {
     if (slot) await parts.slots.release(slot);
   });
+  const { driver } = parts;
+  const { source } = request;
   const diskImage = `${workDir}/disk.img`;
+  const disk = source && driver.traits.diskInCheckpoint
+    ? Promise.resolve()
+    : parts.disks.take(diskImage, signal);
   // Both settle before this goes on, so that neither appears after the stack was unwound.
-  const [network, disk] = await Promise.allSettled([
+  const taken = await Promise.allSettled([
     parts.slots.acquire(signal).then((acquired) => slot = acquired),
-    parts.disks.take(diskImage, signal),
+    disk,
   ]);
-  if (network.status === "rejected") throw network.reason;
-  if (disk.status === "rejected") throw disk.reason;
+  for (const result of taken) if (result.status === "rejected") throw result.reason;
   signal.throwIfAborted();
 
   const cgroup = new Cgroup(`${parts.cgroupParent}/${request.id}`, parts.cgroups);
@@ -90,26 +115,42 @@ export async function startMachine(
     await cgroup.kill(CGROUP_DEADLINE_MS);
     await cgroup.remove(CGROUP_DEADLINE_MS);
   });
+  const { machineMemoryBytes = 0 } = parts.driver.traits;
   cgroup.create({
-    memoryBytes: request.memoryBytes + parts.limits.machineMemoryMb * MiB,
+    memoryBytes: request.memoryBytes + parts.limits.machineMemoryMb * MiB + machineMemoryBytes,
     pids: parts.limits.pids + parts.limits.machinePids,
   });
 
-  const hostname = request.id.replaceAll("_", "-");
-  const machine = await parts.driver.launch({
+  if (source) {
+    source.users++;
+    step("checkpoint", async () => {
+      if (--source.users === 0) await source.unused?.();
+    });
+  }
+  const hostname = hostnameOf(request.id);
+  const spec: LaunchSpec = {
     id: request.id,
-    rootfs: parts.image.rootfs,
+    image: source?.image ?? { digest: parts.image.digest, rootfs: parts.image.rootfs },
+    layers: parts.layers,
     diskImage,
+    ...(attached && { volumes: attached.volumes, rootVolume: attached.rootVolume }),
     workDir,
     hostname,
-    resolvConf: parts.slots.resolvers.map((address) => `nameserver ${address}\n`).join(""),
+    resolvConf: resolvConf(parts),
     hosts: hostsFile(slot!.guestAddress, hostname),
     network: slot!,
     cgroup: cgroup.path,
     memoryBytes: request.memoryBytes,
     logBytes: parts.limits.logBytes,
     init: request.init(slot!),
-  }, signal);
+  };
+  const machine = source
+    ? await driver.restore(
+      spec,
+      { directory: source.directory, ...(source.written && { written: source.written }) },
+      signal,
+    )
+    : await driver.launch(spec, signal);
   step("machine", () => machine.stop());
   return { machine, cgroup, slot: slot! };
 }
@@ -135,7 +176,15 @@ async function takeBack(
   }
 }
 
-function hostsFile(address: string, hostname: string): string {
+export function hostnameOf(id: string): string {
+  return id.replaceAll("_", "-");
+}
+
+export function resolvConf({ slots }: Pick<EngineParts, "slots">): string {
+  return slots.resolvers.map((address) => `nameserver ${address}\n`).join("");
+}
+
+export function hostsFile(address: string, hostname: string): string {
   return [
     "127.0.0.1 localhost",
     "::1 localhost ip6-localhost ip6-loopback",

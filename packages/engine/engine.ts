@@ -1,10 +1,16 @@
 import type { Capability, DriverName } from "@paddock/driver";
+import type { Checkpoints } from "./checkpoints/checkpoints.ts";
+import type { Volumes } from "./volumes/volumes.ts";
 
 /**
  * The life of sandboxes on one node.
  *
- *     creating ──▶ running ──▶ stopping ──▶ stopped
- *         └───────────────────────▶┘
+ *                     ┌──────────────────▶┐
+ *     creating ──▶ running ⇄ paused ──▶ stopping ──▶ stopped
+ *         └────────────────────────────▶┘
+ *
+ * A paused sandbox is a checkpoint on the disk and no machine: it survives the engine, and its time stands
+ * still. It runs again as soon as somebody wants something of it (`resume`).
  *
  * `stopped` is final. A sandbox leaves `running` when its time is up (`timeout`), its session's
  * connection closes (`session_closed`), someone kills it (`killed`), its machine ends on its own
@@ -14,8 +20,21 @@ import type { Capability, DriverName } from "@paddock/driver";
 export interface Engine {
   create(spec: SandboxSpec, signal: AbortSignal): Promise<RunningSandbox>;
   /** Only sandboxes that are creating, running or stopping; ended ones live on as records. */
+  /**
+   * Copies of a running sandbox, its memory, processes and files included, that go on from one moment;
+   * the original does as well. All of them, or an error and none.
+   */
+  fork(id: string, request: ForkRequest, signal: AbortSignal): Promise<RunningSandbox[]>;
   get(id: string): RunningSandbox | undefined;
   list(): RunningSandbox[];
+  /** What `logs` of an ended sandbox said last; kept for a while, undefined from then on. */
+  endedLog(id: string): Promise<string | undefined>;
+  /** Machines that wait for a creation, of each driver that has a pool. */
+  pools(): { driver: DriverName; waiting: number }[];
+  /** Settles when templates are made and the pool is full, as far as they can be. */
+  templatesSettled(): Promise<void>;
+  readonly volumes: Volumes;
+  readonly checkpoints: Checkpoints;
   /** Ends every sandbox and leaves nothing behind. */
   close(): Promise<void>;
 }
@@ -31,9 +50,45 @@ export interface SandboxSpec {
   /** Other name the client gave (client 0.2 sends a UUID), unique within the organisation. */
   alias?: string;
   env?: Record<string, string>;
+  /** The node's default when left out. */
+  driver?: DriverName;
+  /** Id of the volume or snapshot that is its root, instead of the image. */
+  root?: string;
+  /** Paused when nobody was connected for so long. */
+  pauseAfterIdleMs?: number;
+  /** The sandbox that it is a fork of. */
+  parent?: string;
+  /**
+   * Id of the checkpoint that it goes on from, with the memory and on the driver of that; of a template's,
+   * with memory of its own where the driver can do that, and with its `env` beside that of the template.
+   */
+  checkpoint?: string;
+  /** The name of the template that this checkpoint is, for the record. */
+  template?: string;
+  /** What else it mounts; a snapshot is mounted read-only. */
+  volumes?: { volumeId: string; path: string }[];
 }
 
-export type SandboxState = "creating" | "running" | "stopping" | "stopped";
+export interface ForkRequest {
+  count: number;
+  stopAt: number | "session";
+  labels: Record<string, string>;
+  newId(): string;
+  /** Told of each copy as it begins to run; the others may take a while. */
+  made?(copy: RunningSandbox): void;
+  around?: AroundStandstill;
+}
+
+/**
+ * Does the work in which a machine stands still, and what has to be done before and after it: the
+ * connections to the machine may break, and those that are made meanwhile.
+ */
+export type AroundStandstill = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** How a sandbox came by its machine: it waited in the pool, was restored for it, or booted. */
+export type Origin = "pooled" | "restored" | "booted";
+
+export type SandboxState = "creating" | "running" | "paused" | "stopping" | "stopped";
 
 export type EndReason =
   | "timeout"
@@ -49,6 +104,8 @@ export interface RunningSandbox {
   readonly spec: SandboxSpec;
   readonly state: SandboxState;
   readonly driver: DriverName;
+  /** Undefined until its machine answers. */
+  readonly origin: Origin | undefined;
   readonly capabilities: Capability[];
   readonly createdAt: Date;
   readonly stopAt: number | "session";
@@ -56,6 +113,22 @@ export interface RunningSandbox {
   readonly agent: { host: string; port: number; token: string };
   /** A session sandbox lives while at least one session is held; releasing the last one ends it. */
   holdSession(): { release(): void };
+  /** Somebody is connected who is no session: until the release it is not idle. */
+  holdVisit(): { release(): void };
+  /**
+   * Writes the machine to the disk and ends it. When that fails, the sandbox runs on. Nothing happens when
+   * it is paused already.
+   */
+  pause(signal: AbortSignal, around?: AroundStandstill): Promise<void>;
+  /** Resolves when it runs; it stays paused when that fails. Nothing happens when it runs already. */
+  resume(signal: AbortSignal): Promise<void>;
+  /**
+   * Called each time before its machine stands still for a checkpoint or a pause. Connections to it do not
+   * outlive that, and break without a word, so whoever has one gives it up.
+   */
+  onStandstill(listener: () => void): Disposable;
+  /** Whether it runs and is not just being paused: `resume` would do nothing. */
+  readonly awake: boolean;
   /** Throws TIMEOUT_TOO_LONG when more than the configured maximum ahead of now. */
   extend(stopAt: number): Promise<number>;
   kill(reason?: EndReason): Promise<void>;
@@ -78,14 +151,29 @@ export interface SandboxRecord {
   id: string;
   organizationId: string;
   alias: string | null;
+  /** The sandbox that it is a fork of. */
+  parent: string | null;
+  /** The name of the template that it was made from. */
+  template: string | null;
   region: string;
   driver: DriverName;
   state: SandboxState;
   labels: Record<string, string>;
   memoryBytes: number;
   createdAt: number;
-  /** null: session. */
+  /** null: session. Of a paused one it is when that ends unless it is resumed. */
   stopAt: number | null;
   stoppedAt: number | null;
   endReason: EndReason | null;
+  pauseAfterIdleMs: number | null;
+  /** Of a paused one, null otherwise. */
+  paused: PausedState | null;
+}
+
+export interface PausedState {
+  at: number;
+  /** The checkpoint that is its machine. */
+  checkpoint: string;
+  /** What was left of its time; null: session. */
+  leftMs: number | null;
 }

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { runCommand, sleep } from "@paddock/driver";
+import { LAYERS_PATH, runCommand, sleep } from "@paddock/driver";
 import { PaddockError } from "@paddock/protocol";
 import type { EndReason, RunningSandbox, SandboxRecord } from "./engine.ts";
 import { createMemoryRecordStore } from "./memory_record_store.ts";
@@ -116,8 +116,10 @@ Deno.test("a machine that dies takes its sandbox with it, and the reason is told
   const sentry = list.stdout.split("\n").find((line) =>
     line.includes("runsc-sandbox") && line.trimEnd().endsWith(sandbox.spec.id)
   );
+  await guestShell(sandbox, "sudo sh -c 'echo last words > /proc/1/fd/2'");
   Deno.kill(parseInt(sentry!), "SIGKILL");
   assert.equal(await endOf(sandbox, 10_000), "crashed");
+  assert.match((await bench.engine.endedLog(sandbox.spec.id))!, /last words/);
   assert.equal(bench.records.all()[0].endReason, "crashed");
   assert.deepEqual(await foreignTo(bench.dataDir), []);
 });
@@ -175,18 +177,21 @@ Deno.test("an image that cannot boot is reported at once, its console in the log
   const rootfs = await Deno.makeTempDir({ prefix: "paddock-empty-image-" });
   try {
     await Deno.mkdir(`${rootfs}/etc`);
+    await Deno.mkdir(rootfs + LAYERS_PATH, { recursive: true });
     for (const name of ["hosts", "hostname", "resolv.conf"]) {
       await Deno.writeTextFile(`${rootfs}/etc/${name}`, "");
     }
     await using bench = await startBench({ image: { digest: "empty", rootfs } });
     const before = performance.now();
-    await assert.rejects(bench.engine.create(sandboxSpec(), soon()), (error: PaddockError) => {
+    const spec = sandboxSpec();
+    await assert.rejects(bench.engine.create(spec, soon()), (error: PaddockError) => {
       assert.equal(error.code, "DRIVER_FAILED");
       assert.doesNotMatch(error.publicMessage, /root FS/);
       return true;
     });
     assert.ok(performance.now() - before < 10_000);
     assert.match(bench.logged.join("\n"), /root FS/);
+    assert.equal(await bench.engine.endedLog(spec.id), undefined);
   } finally {
     await Deno.remove(rootfs, { recursive: true });
   }
@@ -235,7 +240,16 @@ Deno.test("a daemon that is killed leaves nothing once it is started again", asy
     assert.ok(left.some((line) => line.startsWith("process")), "its sandboxes outlive it");
 
     const records = createMemoryRecordStore();
-    const template = { driver: "gvisor", alias: null, stoppedAt: null, endReason: null } as const;
+    const template = {
+      driver: "gvisor",
+      alias: null,
+      parent: null,
+      template: null,
+      stoppedAt: null,
+      endReason: null,
+      pauseAfterIdleMs: null,
+      paused: null,
+    } as const;
     const { id, organizationId, region, labels, memoryBytes } = sandboxSpec();
     records.insert({
       ...{ ...template, id, organizationId, region, labels, memoryBytes },

@@ -180,6 +180,24 @@ export const fileMethods = {
     input: k.object({ path: k.path, abortId: k.optional(k.id) }),
     output: k.object({ streamId: k.id, size: k.number }),
   }),
+  /** A file, or a directory with all that is in it, as one stream: see `TreeEncoder`. Ours. */
+  "paddock.readTree": (k: Kit) => ({
+    input: k.object({ path: k.path, abortId: k.optional(k.id) }),
+    output: stream(k),
+  }),
+  /**
+   * The way back; answers when everything is written. `throughLink`: the path itself may be a symbolic
+   * link, which is followed. Ours.
+   */
+  "paddock.writeTree": (k: Kit) => ({
+    input: k.object({
+      path: k.path,
+      contentStreamId: k.id,
+      throughLink: k.optional(k.boolean),
+      abortId: k.optional(k.id),
+    }),
+    output: k.object({ entries: k.number }),
+  }),
 };
 
 /** Open files. */

@@ -7,7 +7,11 @@ export interface InboundEvents {
   finished(stream: InboundStream): void;
 }
 
-/** A stream the other side sends: a queue on one end, a readable byte stream on the other. */
+interface Sink extends PromiseWithResolvers<void> {
+  write(chunk: Uint8Array): void;
+}
+
+/** A stream the other side sends: a queue on one end, a readable byte stream or a sink on the other. */
 export class InboundStream {
   readonly id: number;
   readonly #events: InboundEvents;
@@ -16,12 +20,15 @@ export class InboundStream {
   #queuedBytes = 0;
   #wanted = false;
   #controller: ReadableByteStreamController | undefined;
+  #sink: Sink | undefined;
   #state: "open" | "ended" | "failed" | "finished" = "open";
   #error: unknown;
   /** When the consumer last took something; the start, before it did. */
   lastTakenAt: number = Date.now();
   /** Bytes the sender may still send (credit mode). */
   allowance = 0;
+  /** So many bytes are granted at once (credit mode). */
+  grantEvery = 0;
   /** Bytes taken and not granted yet (credit mode). */
   ungranted = 0;
 
@@ -38,7 +45,12 @@ export class InboundStream {
     return this.#state === "open";
   }
 
-  /** `chunk` must be the only view of its buffer: byte streams transfer it. */
+  /** Chunks are written as they come, and their memory is free when `push` returns. */
+  get direct(): boolean {
+    return this.#sink !== undefined;
+  }
+
+  /** `chunk` must be the only view of its buffer, unless `direct`: byte streams transfer it. */
   push(chunk: Uint8Array): void {
     if (this.#state !== "open") return;
     this.#queue.push(chunk);
@@ -68,7 +80,32 @@ export class InboundStream {
     this.#error = error;
     this.#deliver();
     // Unclaimed: nobody will come and read the error.
-    if (!this.#controller) this.#finish();
+    if (!this.#controller && !this.#sink) this.#finish();
+  }
+
+  /**
+   * Gives every chunk to `write`, at once, and settles when the stream is over. What `write` throws, or
+   * an abort, ends the stream and is told to the sender.
+   */
+  drainInto(write: (chunk: Uint8Array) => void, signal?: AbortSignal): Promise<void> {
+    const sink = { ...Promise.withResolvers<void>(), write };
+    this.#sink = sink;
+    const abort = () => this.#giveUp(signal!.reason);
+    if (signal?.aborted) abort();
+    else {
+      signal?.addEventListener("abort", abort);
+      this.#deliver();
+    }
+    return sink.promise.finally(() => signal?.removeEventListener("abort", abort));
+  }
+
+  #giveUp(reason: unknown): void {
+    if (this.#state === "finished") return;
+    const receiving = this.#state === "open";
+    this.#drop();
+    this.#finish();
+    this.#sink?.reject(reason);
+    if (receiving) this.#events.cancelled(this, reason);
   }
 
   open(): ReadableStream<Uint8Array<ArrayBuffer>> {
@@ -82,17 +119,12 @@ export class InboundStream {
         this.#wanted = true;
         this.#deliver();
       },
-      cancel: (reason) => {
-        if (this.#state === "finished") return;
-        const receiving = this.#state === "open";
-        this.#drop();
-        this.#finish();
-        if (receiving) this.#events.cancelled(this, reason);
-      },
+      cancel: (reason) => this.#giveUp(reason),
     });
   }
 
   #deliver(): void {
+    if (this.#sink) return this.#deliverTo(this.#sink);
     const controller = this.#controller;
     if (!controller || this.#state === "finished") return;
     if (this.#head < this.#queue.length) {
@@ -114,6 +146,28 @@ export class InboundStream {
     } else if (this.#state === "failed") {
       this.#finish();
       controller.error(this.#error);
+    }
+  }
+
+  #deliverTo(sink: Sink): void {
+    while (this.#head < this.#queue.length) {
+      const chunk = this.#shift();
+      this.#queuedBytes -= chunk.length;
+      this.lastTakenAt = Date.now();
+      try {
+        sink.write(chunk);
+      } catch (error) {
+        this.#events.taken(this, chunk.length);
+        return this.#giveUp(error);
+      }
+      this.#events.taken(this, chunk.length);
+    }
+    if (this.#state === "ended") {
+      this.#finish();
+      sink.resolve();
+    } else if (this.#state === "failed") {
+      this.#finish();
+      sink.reject(this.#error);
     }
   }
 

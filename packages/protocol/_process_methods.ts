@@ -73,6 +73,26 @@ export const processMethods = {
     input: k.object({ pid: k.id, fn: k.string, args: k.values }),
     output: k.value,
   }),
+  /** Starts the leader of a session with a terminal of its own. Ours. */
+  "paddock.spawnPty": (k: Kit) => ({
+    input: k.object({
+      command: k.path,
+      args: k.optional(k.list(k.string)),
+      env: k.optional(k.stringMap),
+      clearEnv: k.optional(k.boolean),
+      cwd: k.optional(k.path),
+      columns: k.terminalSize,
+      rows: k.terminalSize,
+      /** The value of TERM unless `env` has one. */
+      term: k.optional(k.string),
+      stdinStreamId: k.id,
+    }),
+    output: k.object({ pid: k.id, outputStreamId: k.id }),
+  }),
+  "paddock.resizePty": (k: Kit) => ({
+    input: k.object({ pid: k.id, columns: k.terminalSize, rows: k.terminalSize }),
+    output: k.nothing,
+  }),
 };
 
 /** Network, environment, and the rest. */

@@ -36,10 +36,23 @@ Deno.test("our own methods round-trip in our own encoding", () => {
   const all: [string, Sample[]][] = [
     ...Object.entries(samples),
     ["paddock.readFileStream", own],
+    ["paddock.readTree", [{
+      decoded: { path: "/a", abortId: 3 },
+      output: { streamId: 2 ** 44 },
+    }]],
+    ["paddock.writeTree", [{
+      decoded: { path: "/a", contentStreamId: 2 ** 44, throughLink: true, abortId: 3 },
+      output: { entries: 5 },
+    }]],
     [
       "paddock.info",
       [{ decoded: {}, output: { version: "1", sandboxId: "x", region: "ams", memoryBytes: 1 } }],
     ],
+    ["paddock.spawnPty", [{
+      decoded: { command: "bash", args: ["-l"], columns: 80, rows: 24, stdinStreamId: 2 ** 44 },
+      output: { pid: 7, outputStreamId: 2 ** 45 },
+    }]],
+    ["paddock.resizePty", [{ decoded: { pid: 7, columns: 1, rows: 65_535 }, output: undefined }]],
   ];
   assert.deepEqual(all.map(([name]) => name).sort(), [...methodNames].sort());
   for (const codec of codecs) {

@@ -41,6 +41,7 @@ export const errorRegistry = {
     "Report it with the trace id.",
     -32603,
   ),
+  INVALID_TREE: entry("caller", 400, "The stream of files is malformed."),
   INVALID_FRAME: entry("caller", 400, "The binary frame is malformed.", undefined, -32700),
   ABORTED: entry("caller", 499, "The operation was aborted.", undefined, 2),
 
@@ -76,6 +77,90 @@ export const errorRegistry = {
     "The sandbox ran out of memory and was ended.",
     "Create it with more memory.",
   ),
+  EXPOSURE_NOT_FOUND: entry(
+    "caller",
+    404,
+    "The sandbox has no preview URL or SSH access of this name.",
+    "`paddock exposures ID` lists them.",
+  ),
+  NAME_TAKEN: entry(
+    "caller",
+    409,
+    "Another sandbox has this name for its preview URL.",
+    "Choose another name, or leave it out for a random one.",
+  ),
+  VOLUME_NOT_FOUND: entry(
+    "caller",
+    404,
+    "There is no volume or snapshot with this id or slug.",
+    "`paddock volume ls` and `paddock snapshot ls` list them.",
+  ),
+  VOLUME_IN_USE: entry(
+    "caller",
+    409,
+    "The volume is in use.",
+    "End the sandbox that has it, and try again.",
+  ),
+  SLUG_TAKEN: entry(
+    "caller",
+    409,
+    "The organisation has a volume or a snapshot with this slug.",
+    "Volumes and snapshots share their names: choose another.",
+  ),
+  VOLUME_NOT_BOOTABLE: entry(
+    "caller",
+    400,
+    "The volume or snapshot holds no system to boot.",
+    'Make one with `from: "builtin:debian-13"`.',
+  ),
+  VOLUME_FOREIGN_FORMAT: entry(
+    "caller",
+    409,
+    "The volume belongs to another kind of machine than this Paddock runs.",
+    "Copy its files over by way of two sandboxes, one on each.",
+  ),
+  VOLUME_CUT_OFF: entry(
+    "caller",
+    409,
+    "The last machine that had the volume did not end in order, and its filesystem has yet to recover.",
+    "Mount the volume in a sandbox, end that, and try again.",
+  ),
+  VOLUME_FAILED: entry("us", 500, "The volume or snapshot could not be made."),
+  CHECKPOINT_NOT_FOUND: entry(
+    "caller",
+    404,
+    "There is no checkpoint with this id or name.",
+    "`paddock checkpoint ls` lists them.",
+  ),
+  CHECKPOINT_NAME_TAKEN: entry(
+    "caller",
+    409,
+    "The organisation has a checkpoint with this name.",
+    "Choose another name, or delete that checkpoint.",
+  ),
+  CHECKPOINT_UNUSABLE: entry(
+    "operator",
+    409,
+    "The checkpoint cannot be restored on this host as it is now.",
+  ),
+  CHECKPOINT_DAMAGED: entry(
+    "us",
+    500,
+    "The checkpoint's files are not what was written: it is not restored.",
+    "Delete it, and look after the host's disk.",
+  ),
+  TEMPLATE_NOT_FOUND: entry(
+    "caller",
+    404,
+    "There is no template with this name or id.",
+    "`paddock template ls` lists them.",
+  ),
+  INVALID_TEMPLATE: entry(
+    "caller",
+    400,
+    "The definition of the template is not valid.",
+    "docs/templates.md says what it may have.",
+  ),
   ROUTE_NOT_FOUND: entry("caller", 404, "There is nothing at this address."),
   METHOD_NOT_ALLOWED: entry("caller", 405, "This address does not answer to this HTTP method."),
   UPGRADE_REQUIRED: entry(
@@ -84,7 +169,29 @@ export const errorRegistry = {
     "This address speaks WebSocket only.",
     "Ask with a WebSocket client.",
   ),
+  VSCODE_NOT_READY: entry(
+    "operator",
+    503,
+    "VS Code is not installed on this Paddock yet.",
+    "`paddock image vscode` installs it; asking for an editor's URL does so too, and waits.",
+  ),
+  VSCODE_FAILED: entry("guest", 502, "VS Code did not start in the sandbox."),
+  VSCODE_NEEDS_MEMORY: entry(
+    "caller",
+    400,
+    "The sandbox has too little memory for VS Code.",
+    "Create it with `memoryMb: 1024` or more.",
+  ),
+  SWITCHED_OFF: entry("caller", 501, "This Paddock's operator has switched that off."),
   NOT_SUPPORTED_YET: entry("caller", 501, "This Paddock does not do that yet."),
+  DRIVER_CANNOT: entry(
+    "caller",
+    501,
+    "The kind of machine that this sandbox is cannot do that.",
+    "`paddock doctor` lists what each driver can do.",
+  ),
+  CHECKPOINT_FAILED: entry("us", 500, "The checkpoint could not be made; the sandbox runs on."),
+  RESTORE_FAILED: entry("us", 500, "The machine could not be restored from its checkpoint."),
 
   // Limits
   BODY_TOO_LARGE: entry("caller", 413, "The request body is larger than allowed."),
@@ -100,6 +207,24 @@ export const errorRegistry = {
     "The organisation has as many sandboxes as it may have.",
     "Close one, or raise `limits.sandboxesPerOrganization`.",
   ),
+  TOO_MANY_VOLUMES: entry(
+    "caller",
+    429,
+    "The organisation has as many volumes and snapshots as it may have.",
+    "Delete those that are not needed.",
+  ),
+  TOO_MANY_CHECKPOINTS: entry(
+    "caller",
+    429,
+    "The organisation has as many checkpoints as it may have.",
+    "Delete those that are not needed.",
+  ),
+  TOO_MANY_EXPOSURES: entry(
+    "caller",
+    429,
+    "The sandbox has as many preview URLs and SSH names as it may have.",
+    "Withdraw those that are not needed.",
+  ),
   TOO_MANY_PROCESSES: entry(
     "caller",
     429,
@@ -110,6 +235,12 @@ export const errorRegistry = {
     "caller",
     429,
     "The sandbox has as many REPLs as it may have.",
+    "Close those that are not needed.",
+  ),
+  TOO_MANY_TERMINALS: entry(
+    "caller",
+    429,
+    "The sandbox has as many terminals as it may have.",
     "Close those that are not needed.",
   ),
   TOO_MANY_FILES: entry(
@@ -218,6 +349,44 @@ export const errorRegistry = {
   SHUTTING_DOWN: entry("operator", 503, "The server is shutting down.", "Try again shortly."),
   DRIVER_FAILED: entry("us", 500, "The machine could not be started."),
   CREATE_FAILED: entry("us", 500, "The sandbox could not be created."),
+
+  // What visitors of a sandbox's servers meet
+  PORT_NOT_LISTENING: entry(
+    "guest",
+    502,
+    "Nothing listens on this port of the sandbox.",
+    "Start the server in the sandbox, or wait until it listens.",
+  ),
+  GUEST_ANSWER_BROKEN: entry("guest", 502, "The server in the sandbox did not answer in HTTP."),
+  GUEST_ANSWER_LATE: entry("guest", 504, "The server in the sandbox took too long to answer."),
+  SANDBOX_STARTING: entry("guest", 503, "The sandbox is starting.", "Try again in a moment."),
+  SANDBOX_PAUSED: entry(
+    "caller",
+    503,
+    "The sandbox stood still meanwhile, for a checkpoint or a pause.",
+    "Ask again.",
+  ),
+  ACCESS_TOKEN_NEEDED: entry(
+    "caller",
+    401,
+    "This address is protected.",
+    "Show its token in the header x-paddock-access, or open a signed link.",
+  ),
+  ACCESS_DENIED: entry(
+    "caller",
+    403,
+    "The access token or the link is not valid for this address.",
+    "Ask its owner for a new link.",
+  ),
+  MISDIRECTED_REQUEST: entry(
+    "caller",
+    421,
+    "The connection was opened for another name.",
+    "Open a connection for this name.",
+  ),
+  HEAD_TOO_LARGE: entry("caller", 431, "The head of the request is larger than allowed."),
+  REQUEST_TOO_SLOW: entry("caller", 408, "The request took too long to arrive."),
+  GATEWAY_BUSY: entry("operator", 503, "Too many connections are open.", "Try again shortly."),
 
   // The guest
   AGENT_UNREACHABLE: entry("guest", 502, "The program inside the sandbox does not answer."),

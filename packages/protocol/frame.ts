@@ -26,6 +26,12 @@ export interface Frame {
 /** Byte 0: type. Bytes 1..8: stream id, u64 big-endian. Then the payload. */
 export const FRAME_HEADER_BYTES = 9;
 
+/**
+ * What the sender of a stream may send before its reader has granted anything. Neither side tells the
+ * other, so it is a part of `paddock.v1` and no setting; a reader that can hold more grants more.
+ */
+export const STREAM_WINDOW_BYTES: number = 1024 * 1024;
+
 const NO_PAYLOAD = new Uint8Array(0);
 
 export function encodeFrame(

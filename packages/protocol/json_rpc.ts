@@ -130,6 +130,10 @@ export const closeCodes = {
   goingAway: 1001,
   messageTooBig: 1009,
   internalError: 1011,
+  /** The sandbox lives, and can be connected to again at once. */
+  comeBack: 4010,
+  /** The sandbox is paused; who connects to it resumes it. */
+  paused: 4011,
 } as const;
 
 /** Subprotocol of our own client: rich values and binary stream frames. */

@@ -24,6 +24,8 @@ const plainKit = {
   id: integer(0),
   count: integer(0),
   port: integer(1, 65_535),
+  /** Columns or rows of a terminal: what the kernel's structure holds. */
+  terminalSize: integer(1, 65_535),
   /** Of `chmod(path, info.mode)` the file system takes the bits it knows. */
   mode: integer(0, 0xffff_ffff),
   uid: integer(0, 0xffff_ffff),

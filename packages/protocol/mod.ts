@@ -1,4 +1,5 @@
 export { decodeBase64, encodeBase64 } from "./base64.ts";
+export { parseCapacity } from "./capacity.ts";
 export { type Codec, type Notification, notificationMethods } from "./codec.ts";
 export { devalueCodec } from "./devalue_codec.ts";
 export { DENO_ERROR_NAMES, errorClass } from "./error_classes.ts";
@@ -17,6 +18,7 @@ export {
   type Frame,
   FRAME_HEADER_BYTES,
   FrameType,
+  STREAM_WINDOW_BYTES,
 } from "./frame.ts";
 export { jsonCodec, richCodec } from "./json_codec.ts";
 export {
@@ -47,6 +49,8 @@ export {
   type MethodOutput,
   methods,
 } from "./methods.ts";
+export { type GuestIdentity, guestIdentitySchema } from "./guest_identity.ts";
+export { chosenNameProblem, newExposureName } from "./exposure_name.ts";
 export { PaddockError, type PaddockErrorOptions } from "./paddock_error.ts";
 export { defaultRegions, type Region, resolveRegion } from "./region.ts";
 export {
@@ -67,6 +71,64 @@ export {
   type Version,
   versionSchema,
 } from "./rest.ts";
+export {
+  type ExposeAnswer,
+  exposeAnswerSchema,
+  type ExposeRequest,
+  exposeRequestSchema,
+  type ExposeSshAnswer,
+  exposeSshAnswerSchema,
+  exposeSshRequestSchema,
+  exposeV2RequestSchema,
+  type ExposureAccess,
+  type ExposureInfo,
+  exposureListSchema,
+  exposureSchema,
+  type LinkAnswer,
+  linkAnswerSchema,
+  linkRequestSchema,
+  parseRequest,
+} from "./rest_exposures.ts";
+export {
+  type CheckpointInfo,
+  checkpointInitSchema,
+  checkpointListSchema,
+  checkpointReferenceSchema,
+  checkpointSchema,
+} from "./rest_checkpoints.ts";
+export {
+  type TemplateInfo,
+  templateInitSchema,
+  templateListSchema,
+  templateSchema,
+  templateStateSchema,
+} from "./rest_templates.ts";
+export {
+  type CheckedTemplateDefinition,
+  parseTemplateDefinition,
+  type TemplateDefinition,
+  templateDefinitionSchema,
+} from "./template_definition.ts";
+export {
+  type CheckedForkRequest,
+  type ForkAnswer,
+  forkAnswerSchema,
+  forkRequestSchema,
+  parseForkRequest,
+} from "./rest_forks.ts";
+export {
+  BUILTIN_BASE,
+  createVolumeInitSchema,
+  deletedSchema,
+  type SnapshotInfo,
+  snapshotInitSchema,
+  snapshotListSchema,
+  snapshotSchema,
+  type VolumeInfo,
+  volumeInitSchema,
+  volumeListSchema,
+  volumeSchema,
+} from "./rest_volumes.ts";
 export { deserializeValue, SerializedValue, serializeValue } from "./rich_value.ts";
 export {
   createDenodeployConfigV2Schema,
@@ -80,6 +142,22 @@ export {
   sandboxConfigSchema,
 } from "./sandbox_config.ts";
 export { isSandboxId, newSandboxId, regionOfSandboxId, SANDBOX_ID_PATTERN } from "./sandbox_id.ts";
-export { StreamHub, type StreamHubOptions, type StreamLimits } from "./stream_hub.ts";
+export {
+  type ClaimedStream,
+  StreamHub,
+  type StreamHubOptions,
+  type StreamLimits,
+} from "./stream_hub.ts";
 export { parseTimeout, type Timeout } from "./timeout.ts";
+export {
+  isPlainName,
+  TreeDecoder,
+  TreeEncoder,
+  type TreeEntry,
+  type TreeHandler,
+  type TreeSource,
+} from "./tree_stream.ts";
+export { newVolumeId, type VolumeKind } from "./volume_id.ts";
+export { overlappingPaths, volumePathProblem } from "./volume_path.ts";
+export { volumeSlugProblem } from "./volume_slug.ts";
 export { asError, fromWireError, isError, toWireError, type WireError } from "./wire_error.ts";

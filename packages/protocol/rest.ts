@@ -21,7 +21,7 @@ export const apiErrorSchema = z.object({
   traceId: z.string().optional(),
 });
 
-export const sandboxStatusSchema = z.enum(["running", "stopped"]);
+export const sandboxStatusSchema = z.enum(["running", "paused", "stopped"]);
 
 /** An item of `GET /api/v2/sandboxes`, and the answer of `GET /api/v3/sandbox/:id`. */
 export const sandboxMetadataSchema = z.object({
@@ -34,9 +34,19 @@ export const sandboxMetadataSchema = z.object({
   status: sandboxStatusSchema,
   labels: z.record(z.string(), z.string()),
   driver: z.string(),
+  /** How it came by its machine; null once it has stopped. */
+  origin: z.enum(["pooled", "restored", "booted"]).nullable(),
+  /** What its machine can do beside running: `checkpoint`, `pause`, …; none once it has stopped. */
+  capabilities: z.array(z.string()),
   memoryMb: z.int(),
-  /** null: until its session's connection closes. */
+  /** null: until its session's connection closes. Of a paused one: when it ends unless it is resumed. */
   stopAt: isoTime.nullable(),
+  /** Since when it is paused; null when it is not. */
+  pausedAt: isoTime.nullable(),
+  /** The sandbox that it is a fork of. */
+  parent: sandboxIdSchema.nullable(),
+  /** The name of the template that it was made from, or that its original was. */
+  template: z.string().nullable(),
   endReason: z.string().nullable(),
 });
 

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { worstIssue } from "./_codec_parts.ts";
+import { volumeMountsSchema, volumeReferenceSchema } from "./_volume_mounts.ts";
+import { checkpointReferenceSchema } from "./rest_checkpoints.ts";
 import { defaultLimits, type LimitValues } from "./limits.ts";
 import { PaddockError } from "./paddock_error.ts";
 import { SANDBOX_ID_PATTERN } from "./sandbox_id.ts";
@@ -19,6 +21,8 @@ type ConfigLimits = Pick<
   | "envKeyBytes"
   | "envValueBytes"
   | "envBytes"
+  | "volumesPerSandbox"
+  | "pauseIdleMinMs"
 >;
 
 function byteLength(text: string): number {
@@ -104,14 +108,22 @@ export function createSandboxConfigSchema(limits: ConfigLimits = defaultLimits) 
     stop_at_ms: maybe(instant),
     memory_mb: maybe(memorySchema(limits)),
     labels: maybe(labelsSchema(limits)),
-    root: maybe(z.strictObject({ volume: z.string() })),
-    volumes: maybe(z.array(z.strictObject({ volume: z.string(), path: z.string() }))),
+    /** Ours: id or name of a checkpoint to go on from. */
+    checkpoint: maybe(checkpointReferenceSchema),
+    /** Ours: name or id of a template to be made from. */
+    template: maybe(checkpointReferenceSchema),
+    root: maybe(z.strictObject({ volume: volumeReferenceSchema })),
+    volumes: maybe(volumeMountsSchema(limits)),
     allow_net: maybe(z.array(z.string())),
     secrets: maybe(z.record(z.string(), z.unknown())),
     // Ours: a duration does not depend on the client's clock.
     timeout: maybe(z.string()),
+    /** Ours: paused when nobody was connected for this long. */
+    pause_after_idle: maybe(z.string()),
     region: maybe(z.string()),
     env: maybe(environmentSchema(limits)),
+    /** Where the operator allows a choice. */
+    driver: maybe(z.enum(["firecracker", "gvisor", "qemu"])),
   });
 }
 
@@ -140,10 +152,16 @@ export interface SandboxConfig {
   /** As the client wrote it; `resolveRegion` knows what it means. */
   region?: string;
   env: Record<string, string>;
+  /** Goes on from this checkpoint, whose memory, driver and environment it has. */
+  checkpoint?: string;
+  /** Is made from this template, with this much memory if another than the template's is asked for. */
+  template?: { reference: string; memoryMb: number | undefined };
   root?: { volume: string };
   volumes: { volume: string; path: string }[];
   allowNet?: string[];
   secrets: Record<string, unknown>;
+  driver?: "firecracker" | "gvisor" | "qemu";
+  pauseAfterIdleMs?: number;
 }
 
 interface ParseOptions {
@@ -162,7 +180,20 @@ export function parseSandboxConfig(value: unknown, options: ParseOptions = {}): 
       field: "timeout",
     });
   }
+  if (config.checkpoint !== undefined) {
+    const has = ["memory_mb", "env", "root", "volumes", "driver", "template"] as const;
+    refuseOwn(config, has, "a sandbox that goes on from a checkpoint has what that has");
+  }
+  if (config.template !== undefined) {
+    const has = ["root", "volumes", "driver"] as const;
+    refuseOwn(config, has, "a sandbox that is made from a template has what that has");
+  }
   const timeout = parseTimeout(config.timeout);
+  const pauseAfterIdleMs = parsePauseAfterIdle(
+    config.pause_after_idle,
+    timeout === "session" && config.stop_at_ms === undefined,
+    limits,
+  );
   return {
     stopAt: config.stop_at_ms !== undefined
       ? checkStopAt(config.stop_at_ms, "stop_at_ms", limits, now)
@@ -173,9 +204,40 @@ export function parseSandboxConfig(value: unknown, options: ParseOptions = {}): 
     volumes: config.volumes ?? [],
     secrets: config.secrets ?? {},
     ...(config.region === undefined ? {} : { region: config.region }),
+    ...(config.checkpoint === undefined ? {} : { checkpoint: config.checkpoint }),
+    ...(config.template === undefined
+      ? {}
+      : { template: { reference: config.template, memoryMb: config.memory_mb } }),
     ...(config.root === undefined ? {} : { root: config.root }),
+    ...(config.driver === undefined ? {} : { driver: config.driver }),
     ...(config.allow_net === undefined ? {} : { allowNet: config.allow_net }),
+    ...(pauseAfterIdleMs === undefined ? {} : { pauseAfterIdleMs }),
   };
+}
+
+function parsePauseAfterIdle(
+  text: string | undefined,
+  session: boolean,
+  { pauseIdleMinMs }: ConfigLimits,
+): number | undefined {
+  if (text === undefined) return undefined;
+  const field = "pause_after_idle";
+  const refuse = (message: string) =>
+    new PaddockError("INVALID_CONFIG", { message: `${field}: ${message}`, field });
+  if (session) throw refuse("a sandbox that ends with its session is never idle: give a timeout");
+  const idle = parseTimeout(text, field);
+  if (idle === "session") throw refuse('a duration is needed, for example "5m"');
+  if (idle >= pauseIdleMinMs) return idle;
+  throw refuse(`must be at least ${pauseIdleMinMs / 1000} s (limits.pauseIdleMinMs)`);
+}
+
+function refuseOwn<T extends string>(
+  config: Partial<Record<T, unknown>>,
+  fields: readonly T[],
+  why: string,
+): void {
+  const field = fields.find((name) => config[name] !== undefined);
+  if (field) throw new PaddockError("INVALID_CONFIG", { message: `${field}: ${why}`, field });
 }
 
 export interface DenodeployConfigV2 {
@@ -185,6 +247,9 @@ export interface DenodeployConfigV2 {
   config: SandboxConfig;
 }
 
+/** What client 0.2 says a sandbox has by default. It leaves that to the server; later ones send it. */
+const V2_MEMORY_MB = 1024;
+
 /** As `parseSandboxConfig`, for client 0.2. */
 export function parseDenodeployConfigV2(
   value: unknown,
@@ -192,7 +257,13 @@ export function parseDenodeployConfigV2(
 ): DenodeployConfigV2 {
   const { limits = defaultLimits } = options;
   const { sandbox_id, mode, ...rest } = parseConfig(createDenodeployConfigV2Schema(limits), value);
-  return { sandboxId: sandbox_id, mode, config: parseSandboxConfig(rest, options) };
+  const memory_mb = rest.memory_mb ??
+    Math.min(limits.memoryMaxMb, Math.max(limits.memoryDefaultMb, V2_MEMORY_MB));
+  return {
+    sandboxId: sandbox_id,
+    mode,
+    config: parseSandboxConfig({ ...rest, memory_mb }, options),
+  };
 }
 
 /** Parses with any schema; what is wrong becomes INVALID_CONFIG with the field's name. */

@@ -152,6 +152,12 @@ Deno.test("configuration of client 0.2", () => {
   assert.equal(parsed.mode, "create");
   assert.equal(parsed.config.stopAt, now + minute);
   assert.equal(parseDenodeployConfigV2({ sandbox_id, mode: "connect" }).config.stopAt, "session");
+  const memoryOf = (limits = defaultLimits) =>
+    parseDenodeployConfigV2({ sandbox_id, mode: "create" }, { limits }).config.memoryMb;
+  assert.equal(parsed.config.memoryMb, 256);
+  assert.equal(memoryOf(), 1024, "what this client documents");
+  assert.equal(memoryOf({ ...defaultLimits, memoryMaxMb: 768 }), 768);
+  assert.equal(memoryOf({ ...defaultLimits, memoryDefaultMb: 2048 }), 2048);
   const cases: [unknown, string][] = [
     [{ mode: "create" }, "sandbox_id"],
     [{ sandbox_id: "../../etc", mode: "create" }, "sandbox_id"],
@@ -171,6 +177,26 @@ Deno.test("extensions: an instant or a duration, at most half an hour ahead", ()
     refused(() => parseExtendRequest(body, { now }), "INVALID_CONFIG");
   }
   refused(() => parseExtendRequest({ timeout: "31m" }, { now }), "TIMEOUT_TOO_LONG");
+});
+
+Deno.test("a sandbox of a template has variables of its own, and memory if it is asked for", () => {
+  const parsed = parseSandboxConfig({ template: "web", env: { A: "1" }, labels: { a: "b" } });
+  assert.deepEqual(parsed.template, { reference: "web", memoryMb: undefined });
+  assert.deepEqual([parsed.env, parsed.labels], [{ A: "1" }, { a: "b" }]);
+  const larger = parseSandboxConfig({ template: "web", memory_mb: 640 });
+  assert.deepEqual(larger.template, { reference: "web", memoryMb: 640 });
+  const root = { volume: "box" };
+  const cases: [unknown, string][] = [
+    [{ template: "web", driver: "qemu" }, "driver"],
+    [{ template: "web", root }, "root"],
+    [{ template: "web", volumes: [{ path: "/data", volume: "v" }] }, "volumes"],
+    [{ template: "web", checkpoint: "ready" }, "template"],
+    [{ template: "" }, "template"],
+    [{ template: 7 }, "template"],
+  ];
+  for (const [config, field] of cases) {
+    refused(() => parseSandboxConfig(config), "INVALID_CONFIG", field);
+  }
 });
 
 Deno.test("timeouts", () => {

@@ -1,7 +1,14 @@
 import { InboundStream } from "./_inbound_stream.ts";
 import { encodeReason, type OutboundLink, OutboundStream } from "./_outbound_stream.ts";
 import type { Codec, Notification } from "./codec.ts";
-import { decodeCredit, decodeFrame, encodeCredit, encodeFrame, FrameType } from "./frame.ts";
+import {
+  decodeCredit,
+  decodeFrame,
+  encodeCredit,
+  encodeFrame,
+  FrameType,
+  STREAM_WINDOW_BYTES,
+} from "./frame.ts";
 import type { JsonRpcNotification } from "./json_rpc.ts";
 import { defaultLimits, type LimitValues } from "./limits.ts";
 import { PaddockError } from "./paddock_error.ts";
@@ -9,7 +16,6 @@ import { asError, fromWireError } from "./wire_error.ts";
 
 export type StreamLimits = Pick<
   LimitValues,
-  | "streamWindowBytes"
   | "streamChunkBytes"
   | "streamBufferBytes"
   | "streamStallMs"
@@ -36,6 +42,8 @@ export interface StreamHubOptions {
    */
   onPause?(): void;
   onResume?(): void;
+  /** Credit mode: nobody looks any more at the memory of a frame that was handed in. */
+  onFree?(memory: ArrayBuffer): void;
   /** A message about streams that makes no sense. It is dropped; the connection lives on. */
   onProtocolError?(error: PaddockError): void;
   limits?: Partial<StreamLimits>;
@@ -45,9 +53,21 @@ export interface StreamHubOptions {
    * under way; a side that is short of memory leaves this out.
    */
   readAheadBytes?: number;
+  /** The protocol's, unless a test gives both sides of a connection another. */
+  windowBytes?: number;
   /** First id of a stream this side sends; random when left out. */
   firstStreamId?: number;
 }
+
+/** A stream that is the caller's, who has yet to say how it will be read: one of the two, once. */
+export interface ClaimedStream {
+  /** Settles when the stream is over; a chunk is the stream's again when `write` has returned. */
+  drainInto(write: (chunk: Uint8Array) => void, signal?: AbortSignal): Promise<void>;
+  open(): ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/** Windows that may be under way to a consumer that lets nothing wait. */
+const DIRECT_WINDOWS = 4;
 
 /**
  * The streams of one connection, both ways. The reader of a stream decides its pace: in credit mode
@@ -56,6 +76,8 @@ export interface StreamHubOptions {
 export class StreamHub {
   readonly #options: StreamHubOptions;
   readonly #limits: StreamLimits;
+  readonly #windowBytes: number;
+  readonly #readAheadBytes: number;
   readonly #link: OutboundLink;
   readonly #outbound = new Map<number, OutboundStream>();
   /** By id while the sender may still name them. */
@@ -73,13 +95,15 @@ export class StreamHub {
   constructor(options: StreamHubOptions) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
+    this.#windowBytes = options.windowBytes ?? STREAM_WINDOW_BYTES;
+    this.#readAheadBytes = Math.max(options.readAheadBytes ?? 0, this.#windowBytes);
     this.#nextStreamId = options.firstStreamId ?? randomStreamId();
     this.#link = {
       mode: options.mode,
       codec: options.codec,
       send: (data) => options.send(data),
       recycle: options.recycle ?? false,
-      windowBytes: this.#limits.streamWindowBytes,
+      windowBytes: this.#windowBytes,
       chunkBytes: this.#limits.streamChunkBytes,
     };
   }
@@ -111,8 +135,41 @@ export class StreamHub {
     return id;
   }
 
-  /** The stream the other side sends under this id; each can be taken once. */
-  acceptInbound(id: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+  /**
+   * The stream the other side sends under this id; each can be taken once. What comes ahead of its
+   * reader is never less than the window.
+   */
+  acceptInbound(
+    id: number,
+    readAheadBytes: number = this.#readAheadBytes,
+  ): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const stream = this.#claim(id);
+    const readable = stream.open();
+    this.#readAhead(stream, readAheadBytes);
+    return readable;
+  }
+
+  /**
+   * Takes the stream for a consumer that is done with a chunk when its `write` returns: nothing waits
+   * here, so much may be under way. The consumer may come a moment after the claim.
+   */
+  claimInbound(id: number): ClaimedStream {
+    const stream = this.#claim(id);
+    return {
+      drainInto: (write, signal) => {
+        const drained = stream.drainInto(write, signal);
+        this.#readAhead(stream, Math.max(this.#readAheadBytes, DIRECT_WINDOWS * this.#windowBytes));
+        return drained;
+      },
+      open: () => {
+        const readable = stream.open();
+        this.#readAhead(stream, this.#readAheadBytes);
+        return readable;
+      },
+    };
+  }
+
+  #claim(id: number): InboundStream {
     const stream = this.#unclaimed.get(id);
     if (!stream) {
       throw new PaddockError("STREAM_NOT_FOUND", {
@@ -122,13 +179,16 @@ export class StreamHub {
     }
     this.#unclaimed.delete(id);
     stream.lastTakenAt = Date.now();
-    const readable = stream.open();
-    const extra = (this.#options.readAheadBytes ?? 0) - this.#limits.streamWindowBytes;
-    if (this.#options.mode === "credit" && extra > 0 && stream.receiving) {
-      stream.allowance += extra;
-      this.#send(encodeCredit(id, extra));
-    }
-    return readable;
+    return stream;
+  }
+
+  /** Grants what the reader holds more than the window every stream starts with. */
+  #readAhead(stream: InboundStream, bytes: number): void {
+    const extra = bytes - this.#windowBytes;
+    if (this.#options.mode !== "credit" || extra <= 0 || !stream.receiving) return;
+    stream.grantEvery = bytes / 4;
+    stream.allowance += extra;
+    this.#send(encodeCredit(stream.id, extra));
   }
 
   /** Drops a stream that was started and that nobody wants. Unknown ids are no error. */
@@ -174,7 +234,9 @@ export class StreamHub {
     switch (type) {
       case FrameType.Data: {
         const own = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
-        this.#receive(streamId, own ? payload : new Uint8Array(payload));
+        const direct = this.#receiving.get(streamId)?.direct ?? false;
+        this.#receive(streamId, own || direct ? payload : new Uint8Array(payload));
+        if (direct && own) this.#options.onFree?.(bytes.buffer as ArrayBuffer);
         break;
       }
       case FrameType.End:
@@ -230,7 +292,8 @@ export class StreamHub {
       cancelled: (stream, reason) => this.#cancelled(stream, reason),
       finished: (stream) => this.#finished(stream),
     });
-    stream.allowance = this.#limits.streamWindowBytes;
+    stream.allowance = this.#windowBytes;
+    stream.grantEvery = this.#windowBytes / 4;
     this.#receiving.set(id, stream);
     this.#unclaimed.set(id, stream);
     this.#live.add(stream);
@@ -242,12 +305,12 @@ export class StreamHub {
     if (!stream || chunk.length === 0) return;
     if (this.#options.mode === "credit") {
       stream.allowance -= chunk.length;
-      if (stream.allowance < 0) return this.#overflow(stream, "streamWindowBytes");
+      if (stream.allowance < 0) return this.#overflow(stream, "its credit");
     } else {
       const { streamBufferBytes } = this.#limits;
       const most = this.#options.onPause ? 2 * streamBufferBytes : streamBufferBytes;
       if (this.#bufferedBytes + chunk.length > most && stream.queuedBytes > 0) {
-        return this.#overflow(stream, "streamBufferBytes");
+        return this.#overflow(stream, `limits.streamBufferBytes, ${streamBufferBytes} bytes`);
       }
     }
     const before = stream.queuedBytes;
@@ -256,12 +319,12 @@ export class StreamHub {
     if (stream.queuedBytes > before) this.#checkPause();
   }
 
-  #overflow(stream: InboundStream, limit: "streamWindowBytes" | "streamBufferBytes"): void {
+  #overflow(stream: InboundStream, granted: string): void {
     this.#discard(
       stream,
       new PaddockError("STREAM_OVERFLOW", {
-        message: `The sender sent more than it was granted (${limit} ${this.#limits[limit]}).`,
-        details: { limit, max: this.#limits[limit] },
+        message: `The sender sent more than it was granted (${granted}).`,
+        details: { streamId: stream.id },
       }),
     );
   }
@@ -294,7 +357,7 @@ export class StreamHub {
     if (this.#options.mode === "credit") {
       stream.ungranted += bytes;
       // Few large grants rather than one for each chunk; a quarter keeps the sender busy.
-      if (stream.receiving && stream.ungranted >= this.#limits.streamWindowBytes / 4) {
+      if (stream.receiving && stream.ungranted >= stream.grantEvery) {
         const granted = stream.ungranted;
         stream.ungranted = 0;
         stream.allowance += granted;

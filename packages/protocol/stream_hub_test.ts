@@ -1,89 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { accept, connect, deliver, readAll, source, until } from "./_connected_hubs.ts";
 import type { Codec } from "./codec.ts";
 import { devalueCodec } from "./devalue_codec.ts";
 import { encodeFrame, FrameType } from "./frame.ts";
 import { jsonCodec, richCodec } from "./json_codec.ts";
-import { isNotification } from "./json_rpc.ts";
 import { PaddockError } from "./paddock_error.ts";
 import { StreamHub, type StreamHubOptions } from "./stream_hub.ts";
 
 type Mode = StreamHubOptions["mode"];
-
-/** Two hubs with an ordered connection between them that can be paused and cut. */
-function connect(mode: Mode, codec: Codec, options: Partial<StreamHubOptions> = {}) {
-  const sent = { a: 0, b: 0 };
-  const protocolErrors: PaddockError[] = [];
-  const link = (from: "a" | "b", receiver: () => StreamHub) => {
-    let last: Promise<void> = Promise.resolve();
-    return (data: string | Uint8Array): Promise<void> => {
-      const yields = ++sent[from] % 16 === 0;
-      last = last.then(async () => {
-        // As a socket would, so that a source that is always ready does not keep the thread.
-        if (yields) await new Promise((resolve) => setTimeout(resolve, 0));
-        deliver(receiver(), codec, data);
-      });
-      return last;
-    };
-  };
-  const common = {
-    mode,
-    codec,
-    onProtocolError: (error: PaddockError) => protocolErrors.push(error),
-    ...options,
-  };
-  const a: StreamHub = new StreamHub({ ...common, send: link("a", () => b) });
-  const b: StreamHub = new StreamHub({ ...common, send: link("b", () => a) });
-  return { a, b, sent, protocolErrors };
-}
-
-function deliver(hub: StreamHub, codec: Codec, data: string | Uint8Array): void {
-  if (typeof data !== "string") return void hub.handle(data);
-  const message = codec.decodeMessage(data);
-  assert.ok(isNotification(message));
-  assert.ok(hub.handle(message));
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000; i++) {
-    if (condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  throw new Error("it never came true");
-}
-
-/** A source that counts what was asked of it, as a byte stream or an ordinary one. */
-function source(chunks: number, chunkBytes: number, kind: "bytes" | "default" = "default") {
-  const state = { pulled: 0, cancelled: undefined as unknown };
-  const readable = new ReadableStream<Uint8Array>({
-    ...(kind === "bytes" ? { type: "bytes" } : {}),
-    pull(controller: ReadableStreamDefaultController | ReadableByteStreamController) {
-      if (state.pulled === chunks) {
-        controller.close();
-        if ("byobRequest" in controller) controller.byobRequest?.respond(0);
-        return;
-      }
-      state.pulled++;
-      controller.enqueue(new Uint8Array(chunkBytes).fill(state.pulled));
-    },
-    cancel(reason: unknown) {
-      state.cancelled = reason ?? "cancelled";
-    },
-  } as UnderlyingDefaultSource<Uint8Array>, kind === "bytes" ? undefined : { highWaterMark: 0 });
-  return { state, readable };
-}
-
-async function readAll(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
-  return new Uint8Array(await new Response(stream as BodyInit).arrayBuffer());
-}
-
-async function accept(
-  hub: StreamHub,
-  id: number,
-): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  await until(() => hub.openStreams.inbound > 0);
-  return hub.acceptInbound(id);
-}
 
 const modes: [string, Mode, Codec][] = [
   ["credit", "credit", richCodec],
@@ -100,9 +25,10 @@ for (const [name, mode, codec] of modes) {
         fc.integer({ min: 1, max: 400 }),
         fc.boolean(),
         fc.boolean(),
-        async (chunks, streamWindowBytes, streamChunkBytes, byteSource, byobReader) => {
+        async (chunks, windowBytes, streamChunkBytes, byteSource, byobReader) => {
           const { a, b } = connect(mode, codec, {
-            limits: { streamWindowBytes, streamChunkBytes },
+            windowBytes,
+            limits: { streamChunkBytes },
           });
           let next = 0;
           const readable = new ReadableStream<Uint8Array>({
@@ -286,7 +212,8 @@ Deno.test("credit: a slow reader holds the sender to its window", async () => {
   const chunk = 8 * 1024;
   for (const kind of ["bytes", "default"] as const) {
     const { a, b } = connect("credit", richCodec, {
-      limits: { streamWindowBytes: window, streamChunkBytes: chunk },
+      windowBytes: window,
+      limits: { streamChunkBytes: chunk },
     });
     const total = 200;
     const { state, readable } = source(total, chunk, kind);
@@ -313,7 +240,8 @@ Deno.test("credit: a slow reader holds the sender to its window", async () => {
 Deno.test("credit: a reader that reads ahead lets more come, and no more than that", async () => {
   const window = 64 * 1024;
   const { a, b } = connect("credit", richCodec, {
-    limits: { streamWindowBytes: window, streamChunkBytes: 8 * 1024 },
+    windowBytes: window,
+    limits: { streamChunkBytes: 8 * 1024 },
     readAheadBytes: 4 * window,
   });
   const { readable } = source(200, 8 * 1024);
@@ -354,7 +282,7 @@ Deno.test("credit: memory of sent frames is used again only where the connection
 });
 
 Deno.test("credit: one stalled stream does not hold up another", async () => {
-  const { a, b } = connect("credit", richCodec, { limits: { streamWindowBytes: 1000 } });
+  const { a, b } = connect("credit", richCodec, { windowBytes: 1000 });
   a.openOutbound(source(1_000_000, 500).readable);
   const lively = a.openOutbound(source(500, 500).readable);
   await until(() => b.openStreams.inbound === 2);
@@ -369,7 +297,7 @@ Deno.test("credit: a sender that ignores its window is cut off", async () => {
     mode: "credit",
     codec: richCodec,
     send: (data) => void sent.push(data as Uint8Array),
-    limits: { streamWindowBytes: 1000 },
+    windowBytes: 1000,
   });
   deliver(hub, richCodec, richCodec.encodeNotification({ type: "stream.start", streamId: 5 }));
   for (let i = 0; i < 100; i++) hub.handle(encodeFrame(FrameType.Data, 5, new Uint8Array(100)));

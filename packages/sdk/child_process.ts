@@ -48,7 +48,7 @@ export class ChildProcess extends EventTarget {
     }
     super();
     this.#init = init;
-    this.#status = processStatus(init.connection, { pid: init.pid });
+    this.#status = processStatus(init.connection, { pid: init.pid }, init.link);
     // Who wants the status asks for it; who does not must not be ended by its failure.
     this.#status.catch(() => {});
   }
@@ -73,7 +73,10 @@ export class ChildProcess extends EventTarget {
     return this.#init.stderr;
   }
 
-  /** How the process ended, once it has. Rejects when the connection is lost before. */
+  /**
+   * How the process ended, once it has. Rejects when the connection is lost before,
+   * unless for a checkpoint: that the process outlives.
+   */
   get status(): Promise<ChildProcessStatus> {
     return this.#status;
   }

@@ -1,4 +1,5 @@
 import type { BaseClientOptions } from "./endpoint.ts";
+import { type Checkpoints, createCheckpoints } from "./checkpoint.ts";
 import { Sandbox } from "./sandbox.ts";
 import {
   listSandboxes,
@@ -6,6 +7,13 @@ import {
   type SandboxMetadata,
 } from "./sandbox_metadata.ts";
 import type { ConnectOptions, SandboxOptions } from "./sandbox_options.ts";
+import { createTemplates, type Templates } from "./template.ts";
+import {
+  createSnapshots,
+  createVolumes,
+  type Snapshots,
+  type Volumes,
+} from "./volume_namespaces.ts";
 
 /** The sandboxes of an organisation. */
 export interface Sandboxes {
@@ -27,8 +35,16 @@ export interface Sandboxes {
  */
 export class Client {
   readonly #sandboxes: Sandboxes;
+  readonly #volumes: Volumes;
+  readonly #snapshots: Snapshots;
+  readonly #checkpoints: Checkpoints;
+  readonly #templates: Templates;
 
   constructor(options: BaseClientOptions = {}) {
+    this.#volumes = createVolumes(options);
+    this.#snapshots = createSnapshots(options);
+    this.#checkpoints = createCheckpoints(options);
+    this.#templates = createTemplates(options);
     this.#sandboxes = {
       create: (more) => Sandbox.create({ ...options, ...more }),
       connect: (id, more) => Sandbox.connect(id, { ...options, ...more }),
@@ -42,5 +58,21 @@ export class Client {
 
   get sandboxes(): Sandboxes {
     return this.#sandboxes;
+  }
+
+  get volumes(): Volumes {
+    return this.#volumes;
+  }
+
+  get checkpoints(): Checkpoints {
+    return this.#checkpoints;
+  }
+
+  get templates(): Templates {
+    return this.#templates;
+  }
+
+  get snapshots(): Snapshots {
+    return this.#snapshots;
   }
 }

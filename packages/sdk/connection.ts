@@ -1,6 +1,5 @@
 import {
   type Codec,
-  defaultLimits,
   isFailure,
   isNotification,
   isSuccess,
@@ -12,7 +11,7 @@ import {
   richCodec,
   StreamHub,
 } from "@paddock/protocol";
-import { waits } from "./_defaults.ts";
+import { localChunkBytes, readAheadBytes, waits } from "./_defaults.ts";
 import { withCallSite } from "./call_site.ts";
 import { ConnectionClosedError, ConnectionLostError, RpcError } from "./errors.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -46,6 +45,8 @@ const stoppable: ReadonlySet<MethodName> = new Set<MethodName>([
   "writeFile",
   "writeTextFile",
   "paddock.readFileStream",
+  "paddock.readTree",
+  "paddock.writeTree",
   "fetch",
 ]);
 
@@ -99,7 +100,9 @@ export class Connection {
       mode: socket.binaryStreams ? "credit" : "plain",
       codec: this.#codec,
       send: (data) => this.#send(data),
-      readAheadBytes: defaultLimits.clientReadAheadBytes,
+      recycle: true,
+      limits: socket.binaryStreams ? { streamChunkBytes: localChunkBytes } : {},
+      readAheadBytes,
     });
     this.ended = new Promise((resolve) => this.#resolveEnded = resolve);
     this.#heartbeat = new Heartbeat({
@@ -167,8 +170,11 @@ export class Connection {
   }
 
   /** The stream with an id that the result of a call contains. */
-  receiveStream(id: number): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#streams.acceptInbound(id) as ReadableStream<Uint8Array<ArrayBuffer>>;
+  receiveStream(
+    id: number,
+    readAheadBytes?: number,
+  ): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#streams.acceptInbound(id, readAheadBytes);
   }
 
   /** Calls `listener` whenever the watched program restarts. */
@@ -178,7 +184,7 @@ export class Connection {
   }
 
   /** Ends the connection. Waits for the other side to agree, but not for long. */
-  async close(): Promise<void> {
+  async close(withinMs: number = waits.closeMs): Promise<void> {
     if (this.#end) return;
     if (!this.#closing) {
       this.#closing = true;
@@ -188,7 +194,7 @@ export class Connection {
     const timer = setTimeout(() => {
       this.#socket.terminate();
       this.#finish(1006, "");
-    }, waits.closeMs);
+    }, withinMs);
     try {
       await this.ended;
     } finally {
@@ -205,10 +211,10 @@ export class Connection {
     return new ConnectionClosedError(end?.closeCode, end?.reason);
   }
 
-  #send(data: string | Uint8Array): void {
+  #send(data: string | Uint8Array): void | Promise<void> {
     if (this.#end) return;
     this.#heartbeat.sent(data.length);
-    this.#socket.send(data);
+    return this.#socket.send(data);
   }
 
   #receive(data: string | Uint8Array): void {

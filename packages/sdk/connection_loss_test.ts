@@ -60,6 +60,45 @@ Deno.test("reconnecting ends when the server says that the sandbox is gone", asy
   });
 });
 
+Deno.test("a kill that fails leaves a sandbox that is connected to again", async () => {
+  let drop = () => {};
+  await using server = await startStandIn({ envGet: () => "value" }, (_request, response) => {
+    drop();
+    response.writeHead(503, { "content-type": "application/json" });
+    response.end(JSON.stringify({ code: "SHUTTING_DOWN", message: "Not now." }));
+  });
+  await using sandbox = await Sandbox.create({ endpoint: server.endpoint, token, timeout: "5m" });
+  await assert.rejects(sandbox.kill(), /Not now/);
+  // The call that meets the loss fails and is not repeated; the next one waits for a connection.
+  const ask = () => sandbox.env.get("KEY").catch(() => sandbox.env.get("KEY"));
+  server.dropAll();
+  assert.equal(await ask(), "value");
+  // The same when the connection breaks while the kill is under way.
+  drop = () => server.dropAll();
+  await assert.rejects(sandbox.kill(), /Not now/);
+  assert.equal(await ask(), "value");
+  assert.equal(server.peers.length, 3);
+});
+
+Deno.test("a kill that succeeds makes no other connection", async () => {
+  let drop = () => {};
+  await using server = await startStandIn({ envGet: () => "value" }, (_request, response) => {
+    drop();
+    setTimeout(() => {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end("{}");
+    }, 300);
+  });
+  await using sandbox = await Sandbox.create({ endpoint: server.endpoint, token, timeout: "5m" });
+  drop = () => server.dropAll();
+  const kill = sandbox.kill();
+  const closed = sandbox.closed;
+  await kill;
+  await closed;
+  await assert.rejects(sandbox.env.get("KEY"), ConnectionLostError);
+  assert.equal(server.peers.length, 1);
+});
+
 Deno.test("a server that falls silent is noticed, and nothing hangs", async () => {
   await using server = await startStandIn({ envGet: never, "paddock.info": never });
   await using sandbox = await Sandbox.create({ endpoint: server.endpoint, token });

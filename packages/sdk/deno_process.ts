@@ -26,8 +26,8 @@ export class DenoProcess extends ChildProcess {
     return this.#httpReady;
   }
 
-  /** Sends a request to the program's own HTTP server, whatever the URL's host says. */
+  /** Sends a request to the program's own HTTP server, whatever the URL's host says, if it has one. */
   async fetch(url: string | URL, init?: RequestInit): Promise<Response> {
-    return await fetchInSandbox(this.#init.link, url, init, this.pid);
+    return await fetchInSandbox(this.#init.link, new URL(url, "http://localhost"), init, this.pid);
   }
 }

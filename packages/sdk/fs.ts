@@ -84,15 +84,24 @@ export function createFs(link: Link): SandboxFs {
     },
 
     upload: (localPath, sandboxPath, options) =>
-      upload(fs, toPath(localPath), toPath(sandboxPath), options),
+      upload(
+        fs,
+        async (target, content, signal) => {
+          const connection = await link.connection(signal);
+          const contentStreamId = connection.sendStream(content);
+          await connection.call("paddock.writeTree", { ...target, contentStreamId }, { signal });
+        },
+        toPath(localPath),
+        toPath(sandboxPath),
+        options,
+      ),
     download: (sandboxPath, localPath, options) =>
       download(
         fs,
-        async (path, size, signal) => {
-          // Small files come in one message: opening a stream for each is most of the work.
-          if (size > inlineBytes || size === 0) return (await openRead(link, path, signal)).stream;
-          const bytes = await link.call("readFile", { path }, { signal });
-          return streamOf(bytes as Uint8Array<ArrayBuffer>);
+        async (path, signal) => {
+          const connection = await link.connection(signal);
+          const { streamId } = await connection.call("paddock.readTree", { path }, { signal });
+          return abortableStream(connection.receiveStream(streamId), signal);
         },
         toPath(sandboxPath),
         toPath(localPath),

@@ -1,4 +1,9 @@
-import type { MethodInput, MethodName, MethodOutput } from "@paddock/protocol";
+import {
+  closeCodes,
+  type MethodInput,
+  type MethodName,
+  type MethodOutput,
+} from "@paddock/protocol";
 import { waits } from "./_defaults.ts";
 import type { CallOptions, Connection, ConnectionEnd } from "./connection.ts";
 import { abortable, sleep, withDeadline } from "./deadline.ts";
@@ -19,12 +24,15 @@ export interface LinkOptions {
   /** End of the sandbox in epoch milliseconds; `"session"`; undefined when not known. */
   stopAt: number | "session" | undefined;
   debug: boolean;
+  /** How long the server may take to agree to the end. Default: `waits.closeMs`. */
+  closeMs?: number;
 }
 
 /**
  * The way to one sandbox over however many connections it takes. A call that a connection's loss cuts
- * off fails and is not repeated; a sandbox with a duration is connected to again, and calls made in the
- * meantime wait for that.
+ * off fails and is not repeated; a sandbox with a duration is connected to again, as is every one whose
+ * server asks for it, and calls made in the meantime wait for that. To a paused one it connects when
+ * something is wanted of it.
  */
 export class Link {
   readonly target: Target;
@@ -33,13 +41,18 @@ export class Link {
   readonly closed: Promise<void>;
   stopAt: number | "session" | undefined;
 
-  #state: "open" | "reconnecting" | "closed" = "open";
+  #state: "open" | "paused" | "reconnecting" | "closed" = "open";
   #connection: Connection;
   /** While reconnecting: settles with the new connection, or rejects with why there will be none. */
   #next: Promise<Connection> | undefined;
   #closedError: Error | undefined;
+  /** While it is paused: resolves when it is connected to again, or never will be. */
+  #resumed: { promise: Promise<void>; resolve(): void } | undefined;
   #resolveClosed!: () => void;
-  readonly #debug: boolean;
+  /** While something that shall end the sandbox is under way: whether it did. */
+  #ending: Promise<boolean> | undefined;
+  readonly debug: boolean;
+  readonly #closeMs: number;
   readonly #stopping = new AbortController();
 
   constructor(options: LinkOptions) {
@@ -47,7 +60,8 @@ export class Link {
     this.sandboxId = options.sandboxId;
     this.stopAt = options.stopAt;
     this.#connection = options.connection;
-    this.#debug = options.debug;
+    this.debug = options.debug;
+    this.#closeMs = options.closeMs ?? waits.closeMs;
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
     this.#watch(options.connection);
   }
@@ -59,6 +73,7 @@ export class Link {
     // A connection that has just ended reports so a moment later.
     if (this.#state === "open") await abortable(this.#connection.ended, signal);
     await Promise.resolve();
+    if (this.#state === "paused") this.#comeBack(true);
     if (this.#next === undefined) throw this.#closedError ?? new ConnectionClosedError();
     return await withDeadline(
       waits.reconnectWaitMs,
@@ -84,23 +99,42 @@ export class Link {
     return await connection.call(method, input, options);
   }
 
+  /** As `connection`, but waits for somebody else to resume a sandbox that is paused. */
+  async nextConnection(): Promise<Connection> {
+    await Promise.resolve();
+    await this.#resumed?.promise;
+    return await this.connection();
+  }
+
+  /** Resolves when the connection to a sandbox that is paused has ended. */
+  async paused(signal?: AbortSignal): Promise<void> {
+    if (this.#state === "open") await abortable(this.#connection.ended, signal);
+  }
+
   /** Ends the connection for good. */
   async close(): Promise<void> {
-    this.expectEnd();
-    await this.#connection.close();
+    this.#stopping.abort(new ConnectionClosedError());
+    if (this.#state === "paused") this.#finish(new ConnectionClosedError());
+    await this.#connection.close(this.#closeMs);
     await this.closed;
   }
 
-  /** The sandbox is about to end: losing the connection to it is no reason to make another. */
-  expectEnd(): void {
-    this.#stopping.abort(new ConnectionClosedError());
-  }
-
-  /** Waits a little for the other side to notice the sandbox's end, then closes from here. */
-  async closeAfterEnd(): Promise<void> {
-    this.expectEnd();
+  /**
+   * Does what shall end the sandbox, and then closes. Losing the connection meanwhile is no reason to
+   * make another, unless it fails: then the sandbox lives on.
+   */
+  async endBy(work: () => Promise<void>): Promise<void> {
+    const ended = work();
+    this.#ending = ended.then(() => true, () => false);
+    try {
+      await ended;
+    } catch (error) {
+      this.#ending = undefined;
+      throw error;
+    }
     const controller = new AbortController();
     try {
+      // The other side notices the sandbox's end by itself, and says why it closes.
       await Promise.race([this.closed, sleep(waits.closeMs, controller.signal)]);
     } finally {
       controller.abort();
@@ -114,13 +148,26 @@ export class Link {
   }
 
   #ended(end: ConnectionEnd): void {
-    if (end.kind === "closed" || this.stopAt === "session" || this.#stopping.signal.aborted) {
+    const invited = end.closeCode === closeCodes.comeBack || end.closeCode === closeCodes.paused;
+    const final = end.kind === "closed" || this.stopAt === "session" && !invited;
+    if (final || this.#stopping.signal.aborted) {
       this.#finish(this.#connection.endError());
       return;
     }
+    this.#log(`connection lost (${end.reason || end.closeCode})`);
+    if (end.closeCode !== closeCodes.paused) return this.#comeBack(invited);
+    this.#state = "paused";
+    let resolve = () => {};
+    const promise = new Promise<void>((settle) => resolve = settle);
+    this.#resumed = { promise, resolve };
+  }
+
+  #comeBack(invited: boolean): void {
     this.#state = "reconnecting";
-    this.#log(`connection lost (${end.reason || end.closeCode}), reconnecting`);
-    this.#next = this.#reconnect();
+    this.#resumed?.resolve();
+    this.#resumed = undefined;
+    this.#log("reconnecting");
+    this.#next = this.#reconnectUnlessEnding(invited);
     this.#next.then(
       (connection) => {
         this.#next = undefined;
@@ -137,17 +184,24 @@ export class Link {
   #finish(error: Error): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#resumed?.resolve();
     this.#next = undefined;
     this.#closedError = error;
     this.#resolveClosed();
   }
 
-  async #reconnect(): Promise<Connection> {
+  async #reconnectUnlessEnding(invited: boolean): Promise<Connection> {
+    const lost = this.#connection;
+    if (await this.#ending) throw lost.endError();
+    return await this.#reconnect(invited);
+  }
+
+  async #reconnect(invited: boolean): Promise<Connection> {
     const { signal } = this.#stopping;
     let pause: number = waits.reconnectFirstMs;
     for (let attempt = 0;; attempt++) {
       try {
-        await this.#askForEnd(signal);
+        if (!invited) await this.#askForEnd(signal);
         return await openConnection({
           target: this.target,
           path: `/api/v3/sandbox/${this.sandboxId}/connect`,
@@ -187,7 +241,7 @@ export class Link {
   }
 
   #log(what: string): void {
-    if (this.#debug) console.error(`paddock: ${this.sandboxId}: ${what}`);
+    if (this.debug) console.error(`paddock: ${this.sandboxId}: ${what}`);
   }
 }
 

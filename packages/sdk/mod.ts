@@ -1,10 +1,27 @@
 export { Sandbox, type ShellFunction } from "./sandbox.ts";
 export { SandboxFiles } from "./sandbox_files.ts";
 export { Client, type Sandboxes } from "./client.ts";
+export type { Checkpoint, CheckpointOptions, Checkpoints } from "./checkpoint.ts";
+export type { BuiltTemplate, Template, TemplateBuildOptions, Templates } from "./template.ts";
+export type { TemplateDefinition } from "./template_definition.ts";
+export { TemplateBuildError } from "./template_build_error.ts";
+export { Volume } from "./volume.ts";
+export { Snapshot } from "./snapshot.ts";
+export type { Snapshots, Volumes } from "./volume_namespaces.ts";
+export type {
+  Capacity,
+  ListOptions,
+  SnapshotInit,
+  SnapshotListOptions,
+  VolumeInit,
+  VolumeListOptions,
+} from "./volume_types.ts";
+export { PaginatedList } from "./paginated_list.ts";
 export type { BaseClientOptions } from "./endpoint.ts";
 export type {
   ConnectOptions,
   Duration,
+  ForkOptions,
   SandboxOptions,
   SecretConfig,
   Timeout,
@@ -46,7 +63,17 @@ export type {
   WriteFileOptions,
 } from "./fs_types.ts";
 export type { DownloadOptions, TransferProgress, UploadOptions } from "./transfer_types.ts";
+export {
+  type ExposeHttpOptions,
+  type ExposeOptions,
+  type ExposureListItem,
+  HttpExposure,
+  type HttpTarget,
+  type SignedLink,
+  type SshAccess,
+} from "./exposure.ts";
 export type { RequestBody, RequestInit } from "./request.ts";
+export { Terminal, type TerminalOptions } from "./terminal.ts";
 export { VsCode, type VsCodeOptions } from "./vscode.ts";
 export { SandboxCommandError } from "./command_error.ts";
 export { type DenoErrorName, errors } from "./deno_errors.ts";

@@ -18,8 +18,8 @@ export interface RequestInit {
   headers?: Headers | [string, string][] | Record<string, string>;
   /** Not with GET and HEAD. */
   body?: RequestBody | null;
-  /** Default: `"follow"`. */
-  redirect?: "follow" | "manual";
+  /** `"error"` rejects when there is a redirect. Default: `"follow"`. */
+  redirect?: "follow" | "manual" | "error";
   signal?: AbortSignal | null;
 }
 
@@ -39,16 +39,24 @@ export async function fetchInSandbox(
     // Node demands this for streams and the others do not know it.
     ...(init.body instanceof ReadableStream && { duplex: "half" }),
   } as globalThis.RequestInit);
+  // Bun leaves it out.
+  if (typeof init.body === "string" && !request.headers.has("content-type")) {
+    request.headers.set("content-type", "text/plain;charset=UTF-8");
+  }
   const connection = await link.connection(signal);
   const answer = await connection.call("fetch", {
     url: request.url,
     method: request.method,
     headers: [...request.headers],
-    redirect: init.redirect === "manual" ? "manual" : "follow",
+    redirect: (init.redirect ?? "follow") === "follow" ? "follow" : "manual",
     bodyStreamId: request.body ? connection.sendStream(request.body) : undefined,
     pid,
   }, { signal });
   const body = answer.bodyStreamId === null ? null : connection.receiveStream(answer.bodyStreamId);
+  if (init.redirect === "error" && isRedirect(answer)) {
+    body?.cancel().catch(() => {});
+    throw new TypeError(`${request.url} redirects, which "redirect: error" does not allow`);
+  }
   const hasBody = ![101, 103, 204, 205, 304].includes(answer.status);
   if (!hasBody) body?.cancel().catch(() => {});
   return new Response(hasBody ? body && abortableStream(body, signal) : null, {
@@ -56,4 +64,9 @@ export async function fetchInSandbox(
     statusText: answer.statusText,
     headers: answer.headers,
   });
+}
+
+function isRedirect({ status, headers }: { status: number; headers: [string, string][] }): boolean {
+  return [301, 302, 303, 307, 308].includes(status) &&
+    headers.some(([name]) => name === "location");
 }

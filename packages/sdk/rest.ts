@@ -126,3 +126,32 @@ function nextPage(link: string | null, base: URL): Record<string, string> | unde
   const match = /<([^>]*)>\s*;[^,]*\brel="?next"?/.exec(link ?? "");
   return match ? Object.fromEntries(new URL(match[1], base).searchParams) : undefined;
 }
+
+/** All items of a listing, page after page. */
+export async function restAll<T>(target: Target, path: string): Promise<T[]> {
+  const found: T[] = [];
+  for (let query: Record<string, string> | undefined = {}; query;) {
+    const page: { body: T[]; next: typeof query | undefined } = await restPage(target, {
+      method: "GET",
+      path,
+      query,
+    });
+    found.push(...page.body);
+    query = page.next;
+  }
+  return found;
+}
+
+/** `null` when the server says by this code that there is none. */
+export async function restFind<T>(
+  target: Target,
+  path: string,
+  absent: string,
+): Promise<T | null> {
+  try {
+    return await restRequest<T>(target, { method: "GET", path });
+  } catch (error) {
+    if (error instanceof ApiError && error.code === absent) return null;
+    throw error;
+  }
+}

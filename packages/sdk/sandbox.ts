@@ -1,35 +1,54 @@
 import { isSandboxId, regionOfSandboxId } from "@paddock/protocol";
 import { toPath } from "./_path.ts";
 import { waits } from "./_defaults.ts";
-import { ChildProcess } from "./child_process.ts";
+import { type Checkpoint, type CheckpointOptions, checkpointSandbox } from "./checkpoint.ts";
+import { childInit, ChildProcess } from "./child_process.ts";
 import type { SpawnOptions } from "./child_process_types.ts";
 import { SandboxCommandBuilder, type ShellOptions } from "./command_builder.ts";
 import { createDeno, type DenoReplOptions, type DenoRunOptions, type SandboxDeno } from "./deno.ts";
 import type { DenoProcess } from "./deno_process.ts";
-import type { DenoRepl } from "./deno_repl.ts";
+import { DenoRepl } from "./deno_repl.ts";
 import { type BaseClientOptions, type ResolvedTarget, resolveTarget } from "./endpoint.ts";
 import { createEnv, type SandboxEnv } from "./env.ts";
 import { ApiError, InvalidTimeoutError, NetworkError, SandboxKillError } from "./errors.ts";
+import {
+  type ExposeHttpOptions,
+  exposeHttpTarget,
+  type ExposeOptions,
+  type ExposureListItem,
+  HttpExposure,
+  type HttpTarget,
+  listExposures,
+  requestDomain,
+  requestSsh,
+  type SshAccess,
+  withdrawExposure,
+} from "./exposure.ts";
+import { forkSandbox } from "./fork_sandbox.ts";
 import { SandboxFiles } from "./sandbox_files.ts";
 import { Link } from "./link.ts";
 import { forgetLocalDaemon } from "./local_daemon.ts";
 import { createConnection, openConnection } from "./open_connection.ts";
+import { pauseSandbox, resumeSandbox } from "./pause_sandbox.ts";
 import { fetchInSandbox, type RequestInit } from "./request.ts";
 import { restRequest } from "./rest.ts";
 import {
   listSandboxes,
   type SandboxesListOptions,
   type SandboxMetadata,
+  toMetadata,
 } from "./sandbox_metadata.ts";
 import {
   type ConnectOptions,
   type Duration,
   durationMs,
+  type ForkOptions,
   type SandboxOptions,
   toConfig,
 } from "./sandbox_options.ts";
 import { buildShellCommand } from "./shell_escape.ts";
 import { startChild } from "./start_child.ts";
+import { openTerminal, type Terminal, type TerminalOptions } from "./terminal.ts";
 import { openedVsCode, type VsCode, type VsCodeOptions } from "./vscode.ts";
 
 const sandboxKey = Symbol("Sandbox");
@@ -60,7 +79,7 @@ export class Sandbox extends SandboxFiles {
   readonly #link: Link;
   readonly #deno: SandboxDeno;
   readonly #env: SandboxEnv;
-  #ssh: { hostname: string; username: string } | undefined;
+  #ssh: SshAccess | undefined;
   #url: string | undefined;
 
   /** Runs a shell command: `` sandbox.sh`ls ${dir}` `` or `sandbox.sh("ls", { cwd: dir })`. */
@@ -108,6 +127,7 @@ export class Sandbox extends SandboxFiles {
         connection: result.connection,
         stopAt: duration === undefined ? "session" : Date.now() + duration,
         debug: options.debug ?? false,
+        closeMs: config.root || config.volumes?.length ? waits.volumeCloseMs : waits.closeMs,
       }),
     );
     if (!options.ssh && options.port === undefined) return sandbox;
@@ -187,7 +207,7 @@ export class Sandbox extends SandboxFiles {
   }
 
   /** How to reach the sandbox by SSH, when it was created with `ssh: true`. */
-  get ssh(): { hostname: string; username: string } | undefined {
+  get ssh(): SshAccess | undefined {
     return this.#ssh;
   }
 
@@ -200,6 +220,11 @@ export class Sandbox extends SandboxFiles {
   async spawn(command: string | URL, options: SpawnOptions = {}): Promise<ChildProcess> {
     const what = { command: toPath(command), args: options.args };
     return await startChild(this.#link, "spawn", what, options, (init) => new ChildProcess(init));
+  }
+
+  /** Starts a shell, or another program, in a terminal of its own. */
+  async terminal(options: TerminalOptions = {}): Promise<Terminal> {
+    return await openTerminal(this.#link, options);
   }
 
   /** Makes an HTTP request from inside the sandbox. */
@@ -217,6 +242,16 @@ export class Sandbox extends SandboxFiles {
     return this.#deno.repl(options);
   }
 
+  /**
+   * A REPL that runs in this sandbox already: one that was open when it was forked or checkpointed, by its
+   * process id there. What it prints is not available.
+   */
+  async attachRepl(pid: number): Promise<DenoRepl> {
+    const connection = await this.#link.connection();
+    const streams = { stdin: null, stdout: null, stderr: null, inherited: Promise.resolve() };
+    return new DenoRepl(childInit({ link: this.#link, connection, pid, ...streams }), this.#link);
+  }
+
   /** Same as `sandbox.deno.run`. */
   createJsRuntime(options: DenoRunOptions): Promise<DenoProcess> {
     return this.#deno.run(options);
@@ -226,28 +261,34 @@ export class Sandbox extends SandboxFiles {
    * Makes an HTTP server in the sandbox reachable for everybody who knows the address that is returned:
    * one that listens on a port, or one of a program started by `sandbox.deno.run`.
    */
-  async exposeHttp(target: { port: number } | { pid: number }): Promise<string> {
-    const domain = await this.#expose("http");
-    await this.#link.call(
-      "exposeHttp",
-      "port" in target ? { domain, port: target.port } : { domain, pid: target.pid },
-    );
-    return `https://${domain}`;
+  async exposeHttp(target: HttpTarget & ExposeHttpOptions): Promise<string> {
+    return new HttpExposure(this.#link, await exposeHttpTarget(this.#link, target)).url;
+  }
+
+  /** As `exposeHttp`, for addresses that are protected, withdrawn or signed. */
+  async expose(target: HttpTarget & ExposeOptions): Promise<HttpExposure> {
+    return new HttpExposure(this.#link, await exposeHttpTarget(this.#link, target));
+  }
+
+  /** The sandbox's public addresses and SSH accesses, oldest first. */
+  async exposures(): Promise<ExposureListItem[]> {
+    return await listExposures(this.#link);
+  }
+
+  /** Takes back what has that name in `exposures()`. */
+  async withdraw(name: string): Promise<void> {
+    await withdrawExposure(this.#link, name);
   }
 
   /** Makes the sandbox reachable by SSH. Who knows the returned user name needs nothing else. */
-  async exposeSsh(): Promise<{ hostname: string; username: string }> {
-    const { hostname, username } = await restRequest<{ hostname: string; username: string }>(
-      this.#link.target,
-      { method: "POST", path: `/api/v3/sandbox/${this.id}/expose/ssh`, body: {} },
-    );
-    return { hostname, username };
+  async exposeSsh(): Promise<SshAccess> {
+    return await requestSsh(this.#link);
   }
 
   /** Starts VS Code on a directory and makes it reachable by a browser. */
   async exposeVscode(path = "/home/app", options: VsCodeOptions = {}): Promise<VsCode> {
     const connection = await this.#link.connection();
-    const domain = await this.#expose("vscode");
+    const { domain } = await requestDomain(this.#link, "vscode");
     const started = await connection.call("vscode", {
       path,
       env: options.env,
@@ -295,21 +336,71 @@ export class Sandbox extends SandboxFiles {
     return new Date(stop_at_ms);
   }
 
+  /** What the server's records say of it: its driver, what that can do, when it ends. */
+  async metadata(): Promise<SandboxMetadata> {
+    const path = `/api/v3/sandbox/${this.id}`;
+    return toMetadata(await restRequest(this.#link.target, { method: "GET", path }));
+  }
+
+  /**
+   * A running copy of this sandbox, with its memory, processes, REPLs and files: both go on from the same
+   * moment, each for itself. With a number as many copies, all or none. What runs in a copy has the
+   * process ids that it has here: `copy.attachRepl(repl.pid)` is the same REPL there.
+   *
+   * TCP connections of programs in the sandbox break, in the original too, as do streams that are under
+   * way. This program's own connection is made again by itself.
+   */
+  fork(options?: ForkOptions): Promise<Sandbox>;
+  fork(count: number, options?: ForkOptions): Promise<Sandbox[]>;
+  async fork(
+    countOrOptions: number | ForkOptions = {},
+    more: ForkOptions = {},
+  ): Promise<Sandbox | Sandbox[]> {
+    const [count, options] = typeof countOrOptions === "number"
+      ? [countOrOptions, more]
+      : [1, countOrOptions];
+    const links = await forkSandbox(this.#link, count, options);
+    const forks = links.map((link) => new Sandbox(sandboxKey, link));
+    return typeof countOrOptions === "number" ? forks : forks[0];
+  }
+
+  /**
+   * Keeps this sandbox as it is now, with its memory, processes, REPLs and files, for
+   * `Sandbox.create({ checkpoint })`. It goes on; what breaks is what breaks at a fork.
+   */
+  async checkpoint(options: CheckpointOptions = {}): Promise<Checkpoint> {
+    return await checkpointSandbox(this.#link, options);
+  }
+
+  /**
+   * Writes the sandbox to the server's disk and ends its machine; its time stands still. It goes on where it
+   * stood when somebody wants something of it: a call of this program, a visitor of a public address, SSH.
+   * Processes, REPLs, addresses, labels and environment are as they were; connections are not.
+   */
+  async pause(options: { signal?: AbortSignal } = {}): Promise<void> {
+    await pauseSandbox(this.#link, options);
+  }
+
+  /** Lets a paused sandbox go on now, and connects to it. Nothing happens when it runs. */
+  async resume(options: { signal?: AbortSignal } = {}): Promise<void> {
+    await resumeSandbox(this.#link, options);
+  }
+
   /** Ends the sandbox now. What was in it is gone. */
   async kill(): Promise<void> {
-    this.#link.expectEnd();
-    try {
-      await restRequest(this.#link.target, {
-        method: "DELETE",
-        path: `/api/v3/sandbox/${this.id}`,
-      });
-    } catch (error) {
-      if (error instanceof ApiError && error.status !== 404 && error.status !== 410) {
+    await this.#link.endBy(async () => {
+      try {
+        await restRequest(this.#link.target, {
+          method: "DELETE",
+          path: `/api/v3/sandbox/${this.id}`,
+        });
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        // It is gone already, which is what was asked for.
+        if (error.status === 404 || error.status === 410) return;
         throw new SandboxKillError(error.status, error.message);
       }
-      if (!(error instanceof ApiError)) throw error;
-    }
-    await this.#link.closeAfterEnd();
+    });
   }
 
   /** Closes the connection. That ends a session sandbox; one with a duration lives on. */
@@ -332,15 +423,6 @@ export class Sandbox extends SandboxFiles {
       ...(this.#url && { url: this.#url }),
     };
     return `Sandbox ${inspect ? inspect(shown, options) : JSON.stringify(shown)}`;
-  }
-
-  async #expose(what: "http" | "vscode"): Promise<string> {
-    const { domain } = await restRequest<{ domain: string }>(this.#link.target, {
-      method: "POST",
-      path: `/api/v3/sandbox/${this.id}/expose/${what}`,
-      body: {},
-    });
-    return domain;
   }
 }
 

@@ -9,13 +9,26 @@ export interface SandboxMetadata {
   createdAt: Date;
   stoppedAt: Date | null;
   region: string;
-  status: "running" | "stopped";
+  status: "running" | "paused" | "stopped";
   labels: Record<string, string>;
   /** What it runs on: `gvisor`, … */
   driver: string;
+  /** Whether its machine waited for it, was restored for it or booted; `null` once it has stopped. */
+  origin: "pooled" | "restored" | "booted" | null;
+  /** What its machine can do beside running: `checkpoint`, `pause`, …; none once it has stopped. */
+  capabilities: string[];
   memoryMb: number;
-  /** When its time is up; `null` when it lives with its creator's connection. */
+  /**
+   * When its time is up; `null` when it lives with its creator's connection. Of a paused one: when it ends
+   * unless it is resumed.
+   */
   stopAt: Date | null;
+  /** Since when it is paused; `null` when it is not. */
+  pausedAt: Date | null;
+  /** The sandbox that it is a fork of. */
+  parent: string | null;
+  /** The name of the template that it, or its original, was made from. */
+  template: string | null;
   /** Why it ended: `timeout`, `session_closed`, `killed`, `out_of_memory`, …; `null` while it runs. */
   endReason: string | null;
 }
@@ -23,7 +36,7 @@ export interface SandboxMetadata {
 export interface SandboxesListOptions {
   /** Only sandboxes that have all these labels. */
   labels?: Record<string, string>;
-  /** Default: `"running"`. */
+  /** Default: `"running"`, which are all that have not stopped. */
   status?: "running" | "stopped" | "all";
   signal?: AbortSignal;
 }
@@ -49,12 +62,13 @@ export async function* listSandboxes(
   }
 }
 
-function toMetadata(item: Record<string, unknown>): SandboxMetadata {
+export function toMetadata(item: Record<string, unknown>): SandboxMetadata {
   const date = (value: unknown) => typeof value === "string" ? new Date(value) : null;
   return {
     ...item as unknown as SandboxMetadata,
     createdAt: date(item.createdAt) ?? new Date(NaN),
     stoppedAt: date(item.stoppedAt),
     stopAt: date(item.stopAt),
+    pausedAt: date(item.pausedAt),
   };
 }

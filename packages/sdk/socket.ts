@@ -22,7 +22,8 @@ export interface Socket {
   readonly binaryStreams: boolean;
   /** Bytes accepted by `send` that have not left yet. */
   readonly bufferedAmount: number;
-  send(data: string | Uint8Array): void;
+  /** A promise settles when the bytes, which were many, are the caller's again. */
+  send(data: string | Uint8Array): void | Promise<void>;
   close(code: number, reason: string): void;
   /** Ends it without a word to the other side. */
   terminate(): void;
@@ -39,6 +40,9 @@ export interface OpenSocketOptions {
 
 /** Largest message that is accepted; agents send no larger ones. */
 const maxMessageBytes = 128 * 1024 * 1024;
+
+/** From this size on it pays to wait until a message has left, and to use its memory again. */
+const largeBytes = 64 * 1024;
 
 /** Opens a WebSocket with headers of our own. */
 export async function openSocket(options: OpenSocketOptions): Promise<Socket> {
@@ -102,7 +106,12 @@ async function openWs(options: OpenSocketOptions, signal: AbortSignal): Promise<
         get bufferedAmount() {
           return ws.bufferedAmount;
         },
-        send: (data) => ws.send(data),
+        send(data) {
+          if (typeof data === "string" || data.length < largeBytes) return ws.send(data);
+          return new Promise((resolve, reject) =>
+            ws.send(data, (error) => error ? reject(error) : resolve())
+          );
+        },
         close: (code, reason) => ws.close(code, reason),
         terminate: () => ws.terminate(),
       });

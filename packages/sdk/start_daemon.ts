@@ -132,7 +132,9 @@ async function startFailure(
 ): Promise<LocalDaemonError> {
   let said = "";
   try {
-    said = (await readFile(logPath)).subarray(logStart).toString("utf8").trim();
+    const log = await readFile(logPath);
+    // The daemon begins a log that is full anew.
+    said = log.subarray(log.length < logStart ? 0 : logStart).toString("utf8").trim();
   } catch {
     // The exit code alone has to do.
   }

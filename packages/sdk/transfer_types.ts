@@ -9,7 +9,7 @@ export interface TransferProgress {
 }
 
 export interface UploadOptions {
-  /** Stops the transfer; what was transferred stays. */
+  /** Stops the transfer; files that are complete stay, and no others. */
   signal?: AbortSignal;
   onProgress?(progress: TransferProgress): void;
 }

@@ -4,18 +4,49 @@ import { defaultRegions, type LimitName, limits, PaddockError } from "@paddock/p
 import { z } from "zod";
 import { configSourceOfEnv } from "./config_env.ts";
 
+const driverNames = ["firecracker", "gvisor", "qemu"] as const;
+
 const DEFAULT_FILE = "/etc/paddock/config.json";
 
-const listenSchema = z.union([
-  z.string().transform((text, context) => {
-    const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):)?(\d{1,5})$/.exec(text);
-    if (match && Number(match[3]) <= 65_535) {
-      return { host: match[1] || match[2] || "127.0.0.1", port: Number(match[3]) };
-    }
-    context.addIssue({ code: "custom", message: "expected host:port such as 127.0.0.1:4200" });
-    return z.NEVER;
+const listenSchema = (defaultHost: string) =>
+  z.union([
+    z.string().transform((text, context) => {
+      const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):)?(\d{1,5})$/.exec(text);
+      if (match && Number(match[3]) <= 65_535) {
+        return { host: match[1] || match[2] || defaultHost, port: Number(match[3]) };
+      }
+      context.addIssue({ code: "custom", message: "expected host:port such as 127.0.0.1:4200" });
+      return z.NEVER;
+    }),
+    z.strictObject({ host: z.string().min(1), port: z.int().min(0).max(65_535) }),
+  ]);
+
+/** Left out: localhost, on the port that is named for it when that is free, else on any. */
+const gatewayListen = listenSchema("localhost").optional();
+
+const tlsSchema = z.discriminatedUnion("mode", [
+  /** By an authority of the node's own, made at the first start. */
+  z.strictObject({ mode: z.literal("local") }),
+  /** From PEM files that somebody else renews. */
+  z.strictObject({ mode: z.literal("files"), cert: z.string().min(1), key: z.string().min(1) }),
+  z.strictObject({
+    mode: z.literal("acme"),
+    directoryUrl: z.url({ protocol: /^https?$/ }),
+    email: z.email().optional(),
+    /** Says that the operator has read and accepts the authority's terms of service. */
+    acceptTerms: z.literal(true, { error: "must be true: the authority's terms are accepted" }),
+    /** PEM file of an authority of the ACME server itself, where it is a private one. */
+    trust: z.string().min(1).optional(),
+    challenge: z.discriminatedUnion("type", [
+      z.strictObject({ type: z.literal("http-01"), listen: listenSchema("0.0.0.0").optional() }),
+      z.strictObject({
+        type: z.literal("dns-01"),
+        /** Called with `set` or `clear`, the record's name and its value appended. */
+        hook: z.array(z.string().min(1)).min(1),
+        hookTimeoutMs: z.int().min(1_000).max(3_600_000).default(120_000),
+      }),
+    ]),
   }),
-  z.strictObject({ host: z.string().min(1), port: z.int().min(0).max(65_535) }),
 ]);
 
 const regionSchema = z.strictObject({
@@ -35,20 +66,45 @@ const limitShape = Object.fromEntries(
 
 const configSchema = z.strictObject({
   /** Host `localhost` listens on 127.0.0.1 and on ::1 where there is one. Port 0: any free one. */
-  listen: listenSchema.default({ host: "127.0.0.1", port: 4200 }),
+  listen: listenSchema("127.0.0.1").default({ host: "127.0.0.1", port: 4200 }),
   dataDir: z.string().min(1).default("/var/lib/paddock"),
   /** Preview URLs are names below this one. */
   baseDomain: z.string().regex(
     /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/,
     "expected a domain name",
   ).default("sandbox.localhost"),
+  /** Preview URLs: where visitors come in, and with which certificate. */
+  ingress: z.strictObject({
+    enabled: z.boolean().default(true),
+    listen: gatewayListen,
+    tls: tlsSchema.default({ mode: "local" }),
+  }).prefault({}),
+  ssh: z.strictObject({
+    enabled: z.boolean().default(true),
+    listen: gatewayListen,
+  }).prefault({}),
+  /** Where the node's metrics are served, at `/metrics` and without a token; nowhere when left out. */
+  metricsListen: listenSchema("127.0.0.1").optional(),
   /** Where address and token are written once the server can serve. */
   readyFile: z.string().min(1).optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   logFormat: z.enum(["auto", "json", "pretty"]).default("auto"),
-  driver: z.enum(["auto", "gvisor"]).default("auto"),
+  /** What a sandbox is: `auto` takes the first of firecracker, gvisor, qemu that works here. */
+  driver: z.enum(["auto", ...driverNames]).default("auto"),
+  /** Drivers that a creation may ask for by name, beside the one above. */
+  allowDrivers: z.array(z.enum(driverNames)).default([]),
+  /** Of virtual machines, the ones of firecracker and qemu. */
+  vm: z.strictObject({
+    /** A kernel of the operator's own, bzImage or ELF; Debian's cloud kernel when left out. */
+    kernel: z.string().min(1).optional(),
+  }).prefault({}),
   /** Whose certificate authorities guests trust: the host's, or Debian's alone. */
   imageTrust: z.enum(["host", "debian"]).default("host"),
+  /**
+   * When VS Code (some 300 MB) is installed where it is missing: in the background once the server
+   * serves, or when our client or the operator first asks. Published clients cannot ask.
+   */
+  vscodeInstall: z.enum(["at_start", "on_demand"]).default("at_start"),
   /** The organisation of the token in the ready file. */
   organization: z.string().regex(
     /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/,
@@ -68,6 +124,8 @@ const configSchema = z.strictObject({
   }).default({}),
   /** Network links and disks kept ready, so that a creation does not wait for them. */
   prewarmSlots: z.int().min(0).max(64).default(2),
+  /** Sandboxes are restored from a machine that was booted once; else each of them boots. */
+  templates: z.enum(["on", "off"]).default("on"),
   limits: z.strictObject(limitShape).prefault({}),
 }).superRefine(({ regions, limits }, context) => {
   const names = regions.flatMap(({ code, aliases }) => [code, ...aliases]);
@@ -101,6 +159,9 @@ export interface ConfigSources {
   flags?: Record<string, unknown> & { config?: string };
 }
 
+/** A variable or a flag sets one of the settings in these, and leaves the others alone. */
+const MERGED: readonly string[] = ["ingress", "ssh", "limits"];
+
 /** A value and where it was written, so that an error can say whose line is wrong. */
 interface Source {
   name: string;
@@ -118,7 +179,7 @@ export function loadConfig({ env, flags = {} }: ConfigSources): Config {
   const merged: Record<string, unknown> = {};
   for (const { values } of sources) {
     for (const [key, value] of Object.entries(values)) {
-      merged[key] = key === "limits" && isObject(value)
+      merged[key] = MERGED.includes(key) && isObject(value)
         ? { ...merged[key] as object, ...value }
         : value;
     }
@@ -128,6 +189,9 @@ export function loadConfig({ env, flags = {} }: ConfigSources): Config {
   const config = parsed.data as Config;
   config.dataDir = resolve(config.dataDir);
   if (config.readyFile !== undefined) config.readyFile = resolve(config.readyFile);
+  const { tls } = config.ingress;
+  if (tls.mode === "files") [tls.cert, tls.key] = [resolve(tls.cert), resolve(tls.key)];
+  if (tls.mode === "acme" && tls.trust !== undefined) tls.trust = resolve(tls.trust);
   return config;
 }
 

@@ -3,14 +3,23 @@ import { limits, PaddockError } from "@paddock/protocol";
 const KEYS: Record<string, string> = {
   PADDOCK_LISTEN: "listen",
   PADDOCK_DATA_DIR: "dataDir",
+  PADDOCK_METRICS_LISTEN: "metricsListen",
   PADDOCK_BASE_DOMAIN: "baseDomain",
   PADDOCK_READY_FILE: "readyFile",
   PADDOCK_LOG_LEVEL: "logLevel",
   PADDOCK_LOG_FORMAT: "logFormat",
   PADDOCK_DRIVER: "driver",
   PADDOCK_IMAGE_TRUST: "imageTrust",
+  PADDOCK_VSCODE_INSTALL: "vscodeInstall",
+  PADDOCK_TEMPLATES: "templates",
   PADDOCK_ORGANIZATION: "organization",
   PADDOCK_REGIONS: "regions",
+};
+
+/** Settings inside another, one level down. */
+const NESTED: Record<string, readonly [string, string]> = {
+  PADDOCK_INGRESS_LISTEN: ["ingress", "listen"],
+  PADDOCK_SSH_LISTEN: ["ssh", "listen"],
 };
 
 const NUMBERS: Record<string, string> = { PADDOCK_PREWARM_SLOTS: "prewarmSlots" };
@@ -32,6 +41,9 @@ export function configSourceOfEnv(
       limitValues[limitName(name)] = number(name, text);
     } else if (Object.hasOwn(NUMBERS, name)) {
       values[NUMBERS[name]] = number(name, text);
+    } else if (Object.hasOwn(NESTED, name)) {
+      const [outer, inner] = NESTED[name];
+      values[outer] = { [inner]: text };
     } else if (Object.hasOwn(KEYS, name)) {
       values[KEYS[name]] = name === "PADDOCK_REGIONS" ? regions(text) : text;
     }

@@ -63,6 +63,35 @@ Deno.test("flags win over the environment, which wins over the file", () => {
   ]);
 });
 
+Deno.test("the gateway's settings: one variable leaves the others in the file alone", () => {
+  const tls = { mode: "files", cert: "/c.pem", key: "/k.pem" };
+  using file = withFile(JSON.stringify({ ingress: { tls, listen: "0.0.0.0:443" } }));
+  const env = { PADDOCK_CONFIG: file.path, PADDOCK_INGRESS_LISTEN: "8443" };
+  const config = loadConfig({ env, flags: { ssh: { listen: { host: "::", port: 22 } } } });
+  assert.deepEqual(config.ingress, {
+    enabled: true,
+    tls,
+    listen: { host: "localhost", port: 8443 },
+  });
+  assert.deepEqual(config.ssh, { enabled: true, listen: { host: "::", port: 22 } });
+  const plain = loadConfig({ env: {} });
+  assert.deepEqual(plain.ingress, { enabled: true, tls: { mode: "local" } });
+  assert.deepEqual(plain.ssh, { enabled: true });
+  using acme = withFile(JSON.stringify({
+    ingress: {
+      tls: {
+        mode: "acme",
+        directoryUrl: "https://acme.example/directory",
+        acceptTerms: true,
+        challenge: { type: "dns-01", hook: ["/usr/bin/hook", "--zone", "example.com"] },
+      },
+    },
+  }));
+  const { tls: read } = loadConfig({ env: { PADDOCK_CONFIG: acme.path } }).ingress;
+  assert.ok(read.mode === "acme" && read.challenge.type === "dns-01");
+  assert.equal(read.challenge.hookTimeoutMs, 120_000);
+});
+
 Deno.test("every limit can be set in the environment", () => {
   for (const [name, limit] of Object.entries(limits)) {
     const variable = `PADDOCK_LIMITS_${name.replace(/[A-Z]/g, "_$&").toUpperCase()}`;
@@ -92,6 +121,19 @@ Deno.test("what is wrong is named, and where it was written", async (test) => {
     ["region", env({ PADDOCK_REGIONS: "amsterdam" }), /^regions\.0\.code in the environment/],
     ["region twice", env({ PADDOCK_REGIONS: "ams,ord=ams" }), /^regions .*"ams" stands twice/],
     ["port", flag({ listen: "host:99999" }), /^listen in the command line: expected host:port/],
+    ["ingress", flag({ ingress: { tls: { mode: "none" } } }), /^ingress\.tls\.mode in the command/],
+    ["ingress key", flag({ ingress: { lisen: "1" } }), /^ingress\.lisen in .*no such setting/],
+    [
+      "tls files",
+      flag({ ingress: { tls: { mode: "files", cert: "c" } } }),
+      /^ingress\.tls\.key in/,
+    ],
+    [
+      "terms",
+      flag({ ingress: { tls: { mode: "acme", directoryUrl: "https://a.b", challenge: {} } } }),
+      /^ingress\.tls\..* in the command line: /,
+    ],
+    ["ssh", env({ PADDOCK_SSH_LISTEN: "host" }), /^ssh\.listen in the environment: expected host/],
     ["memory", flag({ limits: { memoryMaxMb: 256 } }), /memoryDefaultMb.*between 128 and 256/],
   ];
   for (const [name, load, message] of cases) {

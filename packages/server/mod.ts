@@ -1,4 +1,5 @@
 export { type Config, type ConfigSources, loadConfig } from "./config.ts";
+export { createDrivers } from "./drivers.ts";
 export { createServer, type PaddockServer, type ServerOptions } from "./http/create_server.ts";
 export { createLog, type Log, type LogFields, type LogLevel, type LogOptions } from "./log.ts";
 export type { ReadyInfo } from "./ready_file.ts";

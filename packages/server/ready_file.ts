@@ -6,10 +6,12 @@ export interface ReadyInfo {
   api: string;
   token: string;
   baseDomain: string;
-  /** Where preview URLs are served, once they are. */
+  /** Where preview URLs are served: `https://`, the base domain, the port; null: nowhere. */
   ingress: string | null;
-  /** The authority that signed the preview URLs' certificate, once there is one. */
+  /** PEM file of the authority that visitors on this host must trust; null: they need not. */
   ca: string | null;
+  /** Where SSH is served, with the port unless it is 22; null: nowhere. */
+  ssh: string | null;
   pid: number;
 }
 

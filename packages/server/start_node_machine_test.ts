@@ -88,7 +88,8 @@ Deno.test("a node serves, and another start on its records replaces the ready fi
       first = ready.token;
       const file = JSON.parse(await Deno.readTextFile(started.readyFile));
       assert.deepEqual(file, { ...ready });
-      assert.deepEqual(Object.keys(file), ["api", "token", "baseDomain", "ingress", "ca", "pid"]);
+      const keys = ["api", "token", "baseDomain", "ingress", "ca", "ssh", "pid"];
+      assert.deepEqual(Object.keys(file), keys);
       assert.equal((await stat(started.readyFile)).mode & 0o777, 0o600);
       const health = await fetch(`${ready.api}/health`);
       assert.deepEqual([health.status, (await health.json()).ok], [200, true]);

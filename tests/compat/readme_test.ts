@@ -1,7 +1,13 @@
 import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { type RuntimeName, runWith, startServer } from "../harness.ts";
+import {
+  type RuntimeName,
+  runtimes,
+  startProgram,
+  startServer,
+  type TestServer,
+} from "../harness.ts";
 import { clientPath, type ClientVersion, clientVersions, makeClientProject } from "./clients.ts";
 import { type ReadmeExample, readmeExamples } from "./readme_examples.ts";
 import { type Expectation, expectations } from "./readme_expectations.ts";
@@ -41,7 +47,7 @@ Deno.test("README examples of the published clients", async (t) => {
             stack.defer(() => rm(folder, { recursive: true, force: true }));
             await makeClientProject(folder, version);
             await prepareLocalFiles(folder, version);
-            await runExample(folder, example, expectation, runtime, server.env);
+            await runExample(folder, example, expectation, runtime, server);
           },
         });
       }
@@ -88,16 +94,29 @@ async function runExample(
   example: ReadmeExample,
   expectation: Expectation,
   runtime: RuntimeName,
-  env: Record<string, string>,
+  server: TestServer,
 ): Promise<void> {
   const file = `${folder}/example.${example.language}`;
   await writeFile(file, example.code);
   const started = Date.now();
+  const { command, args } = runtimes[runtime];
   const preload = runtime === "deno" ? "--preload" : "--import";
-  const result = await runWith(runtime, preload, [`${folder}/prepare.mjs`, file], {
+  const program = startProgram(command, [...args, preload, `${folder}/prepare.mjs`, file], {
     cwd: folder,
-    env: { ...env, TEST_SANDBOX_FILES: JSON.stringify(expectation.prepare ?? {}) },
+    env: { ...server.env, TEST_SANDBOX_FILES: JSON.stringify(expectation.prepare ?? {}) },
   });
+  const { visit } = expectation;
+  if (visit) {
+    try {
+      const match = await program.printed(visit.printed);
+      await visit.by(match, { folder, ca: server.ca! });
+    } finally {
+      program.kill("SIGINT");
+      await program.ended;
+    }
+    return;
+  }
+  const result = await program.ended;
   const seen = `code ${result.code}\n${result.stdout}\n--- stderr\n${result.stderr}`;
   assert.equal(result.code, 0, seen);
   assert.ok(Date.now() - started >= (expectation.lastsMs ?? 0), "it took its time");

@@ -1,6 +1,7 @@
 // One program for every published client generation, on Deno and on Node: calls every RPC method
 // the client can send and prints one JSON line per check. `methods_test.ts` runs and judges it.
 import { makeContext } from "./scenario_context.mjs";
+import { exposed } from "./scenario_exposed.mjs";
 import { files } from "./scenario_files.mjs";
 import { fileHandles } from "./scenario_file_handles.mjs";
 import { javascript } from "./scenario_javascript.mjs";
@@ -8,9 +9,13 @@ import { javascriptValues } from "./scenario_values.mjs";
 import { lifecycle } from "./scenario_lifecycle.mjs";
 import { network } from "./scenario_network.mjs";
 import { processes } from "./scenario_processes.mjs";
+import { vscode } from "./scenario_vscode.mjs";
 
 const context = await makeContext();
-const parts = { files, fileHandles, processes, javascript, javascriptValues, network, lifecycle };
+const parts = {
+  ...{ files, fileHandles, processes, javascript, javascriptValues, network, exposed, vscode },
+  lifecycle,
+};
 for (const [name, part] of Object.entries(parts)) {
   try {
     await part(context);

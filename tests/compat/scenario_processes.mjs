@@ -144,11 +144,12 @@ export async function processes({ client, sandbox, fs, check, fails, isV2, gener
   }
   await check("sh: kill controller and abort signal", async () => {
     const controller = new KillController();
-    setTimeout(() => controller.kill("SIGKILL"), 200);
+    // A kill that comes before the process has started is lost on the client, which then waits.
+    setTimeout(() => controller.kill("SIGKILL"), 1_500);
     const code = (number) => (error) =>
       error instanceof SandboxCommandError && error.code === number;
     await assert.rejects(sandbox.sh`sleep 50`.signal(controller.signal).result(), code(137));
-    const aborted = sandbox.sh`sleep 51`.signal(AbortSignal.timeout(200)).result();
+    const aborted = sandbox.sh`sleep 51`.signal(AbortSignal.timeout(1_500)).result();
     await assert.rejects(aborted, code(143));
   });
   await check("sh: sudo is root", async () => {

@@ -119,8 +119,11 @@ async function evaluating({ paddock, start, id }: Session): Promise<void> {
   assert.match(thrown.stderr, /too far/);
   const piped = await start(["eval", "-"], "await Promise.resolve(6 * 7)").end;
   assert.deepEqual({ code: piped.code, out: piped.out }, { code: 0, out: "42\n" }, piped.err);
-  const left = await paddock("ls", "-q");
-  assert.equal(left.stdout.trim(), id, "the sandbox made for an eval is gone after it");
+  await until(
+    "the end of the sandbox made for an eval",
+    10_000,
+    async () => (await paddock("ls", "-q")).stdout.trim() === id,
+  );
 }
 
 async function copying({ paddock, id }: Session): Promise<void> {
@@ -181,6 +184,10 @@ async function ending({ paddock, id }: Session): Promise<void> {
   assert.equal(killed.code, 1);
   assert.equal(killed.stdout.trim(), id);
   assert.match(killed.stderr, /sbx_ord_00000000000000000000: /);
+  const kept = await paddock("logs", id);
+  assert.match(kept.stdout, /agent/);
+  assert.match(kept.stderr, new RegExp(`${id} has stopped \\(killed\\) at 20`));
+  assert.equal(JSON.parse((await paddock("logs", "--json", id)).stdout).endReason, "killed");
   assert.equal((await paddock("ls", "-q")).stdout, "");
   const all = await paddock("ls", "--all");
   assert.match(all.stdout, new RegExp(`^${id} +stopped \\(killed\\)`, "m"));

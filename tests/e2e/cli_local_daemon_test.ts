@@ -15,8 +15,13 @@ Deno.test("without an endpoint, programs share one local daemon, and stop ends i
     PADDOCK_ENDPOINT: "",
     DENO_SANDBOX_ENDPOINT: "",
     DENO_DEPLOY_ENDPOINT: "",
+    PADDOCK_LIMITS_DAEMON_LOG_BYTES: "100000",
   };
   const paddock = (...args: string[]) => run("node", [launcher, ...args], { env });
+  const log = `${folder}/data/daemon.log`;
+  const fill = () => Deno.writeTextFile(log, "x".repeat(100_000), { append: true, create: true });
+  await Deno.mkdir(`${folder}/data`, { mode: 0o700 });
+  await fill();
   try {
     const both = await Promise.all([paddock("eval", "6 * 7"), paddock("eval", "6 * 7")]);
     for (const { code, stdout, stderr } of both) {
@@ -31,6 +36,16 @@ Deno.test("without an endpoint, programs share one local daemon, and stop ends i
     const second = await paddock("serve", "--local");
     assert.equal(second.code, 1);
     assert.match(second.stderr, /runs already/);
+
+    // A log that is full when the daemon starts, or while it runs, becomes the old one.
+    assert.ok((await stat(log)).size < 100_000);
+    await fill();
+    await until(
+      "a new log",
+      30_000,
+      () => stat(log).then(({ size }) => size < 100_000),
+    );
+    assert.match(await readFile(`${log}.1`, "utf8"), /serving[^]*x{100000}/);
 
     assert.equal((await paddock("create")).code, 0);
     const before = await ownedResources(folder, pid);

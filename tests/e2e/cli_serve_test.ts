@@ -105,10 +105,10 @@ Deno.test("the address of a running server is refused with one clear line", asyn
   }
 });
 
-/** Runs a script in a mount namespace of its own, where /usr/bin has no runsc. */
-const WITHOUT_RUNSC = `set -eu
+/** Runs a script in a mount namespace of its own, where /usr/bin has no runsc and no QEMU. */
+const WITHOUT_MACHINES = `set -eu
 mkdir -p "$0/upper" "$0/work"
-mknod "$0/upper/runsc" c 0 0
+for name in runsc qemu-system-x86_64; do mknod "$0/upper/$name" c 0 0; done
 mount -t overlay overlay -o "lowerdir=/usr/bin,upperdir=$0/upper,workdir=$0/work" /usr/bin
 exec "$@"`;
 
@@ -116,7 +116,7 @@ Deno.test("a host without runsc is refused, with what doctor says and how to men
   const folder = await Deno.makeTempDir({ prefix: "paddock-cli-test-" });
   const hidden = (...args: string[]) =>
     run("unshare", [
-      ...["--mount", "--propagation", "private", "sh", "-c", WITHOUT_RUNSC],
+      ...["--mount", "--propagation", "private", "sh", "-c", WITHOUT_MACHINES],
       ...[folder, "node", launcher, ...args],
     ]);
   try {

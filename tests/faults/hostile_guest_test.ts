@@ -126,6 +126,41 @@ Deno.test("a full disk is the sandbox's own", async () => {
   assert.equal(await neighbour.sh`dd if=/dev/zero of=n bs=1M count=50 && echo ok`.text(), "ok\n");
 });
 
+/** Holds as many connections to the agent as it gets, without a word, and replaces those it loses. */
+const silentCrowd = `
+import select, socket, time
+held = []
+waited = time.monotonic()
+while True:
+    lost = set(select.select(held, [], [], 0)[0])
+    held = [s for s in held if s not in lost]
+    try:
+        while len(held) < 400: held.append(socket.create_connection(("127.0.0.1", 4270), 1))
+    except OSError:
+        pass
+    if time.monotonic() - waited > 1:
+        print("crowded", flush=True)
+        waited = time.monotonic()
+    time.sleep(0.005)
+`;
+
+Deno.test("guest programs at the agent's door keep nobody else from it", async () => {
+  await using server = await startServer();
+  const options = { endpoint: server.api, token: server.token };
+  await using victim = await Sandbox.create({ ...options, timeout: "2m" });
+  const crowd = await victim.spawn("python3", {
+    ...{ args: ["-c", silentCrowd], stdin: "null", stdout: "piped" },
+  });
+  const reader = crowd.stdout!.getReader();
+  assert.match(new TextDecoder().decode((await reader.read()).value), /crowded/);
+  for (let time = 0; time < 5; time++) {
+    await using late = await Sandbox.connect({ ...options, id: victim.id });
+    assert.equal(await late.sh`echo in`.text(), "in\n");
+  }
+  await crowd.kill("SIGKILL");
+  await crowd.status;
+});
+
 /** Alive when the agent still answers; otherwise how the record says it ended. */
 async function fateOf(victim: Sandbox, server: TestServer, id: string): Promise<string> {
   const answers = victim.env.toObject().then(() => true, () => false);

@@ -1,3 +1,5 @@
+const drivers = ["driver_gvisor", "driver_qemu", "driver_firecracker"];
+
 /**
  * What each package may import besides itself. Dependencies point downwards only: a row lists
  * packages below it, never above.
@@ -8,9 +10,12 @@ const below: Record<string, readonly string[]> = {
   sdk: ["protocol"],
   driver: ["protocol"],
   driver_gvisor: ["driver", "protocol"],
+  driver_qemu: ["driver", "protocol"],
+  driver_firecracker: ["driver", "protocol"],
   engine: ["driver_gvisor", "driver", "protocol"],
-  server: ["engine", "driver_gvisor", "driver", "protocol"],
-  cli: ["server", "engine", "driver_gvisor", "driver", "sdk", "protocol", "images"],
+  gateway: ["engine", "driver", "protocol"],
+  server: ["gateway", "engine", ...drivers, "driver", "protocol"],
+  cli: ["server", "gateway", "engine", ...drivers, "driver", "sdk", "protocol", "images"],
 };
 
 /** What tests of every package may use. */
@@ -22,7 +27,10 @@ const folders: Record<string, string> = {
   "@paddock/agent": "agent",
   "@paddock/driver": "driver",
   "@paddock/driver-gvisor": "driver_gvisor",
+  "@paddock/driver-qemu": "driver_qemu",
+  "@paddock/driver-firecracker": "driver_firecracker",
   "@paddock/engine": "engine",
+  "@paddock/gateway": "gateway",
   "@paddock/server": "server",
   "@paddock/sandbox": "sdk",
   "@paddock/cli": "cli",

@@ -20,7 +20,7 @@ export async function ensureBackports({ host, progress, signal }) {
   );
   if (!main) {
     throw new SetupError(
-      `runsc comes from ${suite}, but apt has no source for ${host.codename} main to take the ` +
+      `what Paddock needs comes from ${suite}, but apt has no source for ${host.codename} main to take the ` +
         `mirror from; add ${suite} to apt's sources and run this again`,
     );
   }
@@ -30,7 +30,7 @@ export async function ensureBackports({ host, progress, signal }) {
     keyring: await access(archiveKeyring).then(() => archiveKeyring, () => undefined),
   });
   progress.say(
-    `setup: adding an apt source for ${suite} (runsc is not new enough in ${host.codename} itself):\n` +
+    `setup: adding an apt source for ${suite} (${host.codename} itself has too old a runsc and QEMU):\n` +
       `setup:   ${sourceFile}, mirror ${main.uri}; remove that file to undo it`,
   );
   await writeFile(sourceFile, text, { mode: 0o644 });
@@ -39,7 +39,7 @@ export async function ensureBackports({ host, progress, signal }) {
 
 export function sourceText({ uri, suite, keyring }) {
   const lines = [
-    "# Written by Paddock's setup: runsc (gVisor) comes from here.",
+    "# Written by Paddock's setup: runsc (gVisor) and QEMU come from here.",
     "Types: deb",
     `URIs: ${uri}`,
     `Suites: ${suite}`,

@@ -5,7 +5,7 @@ import { parseReport } from "./guest_image.mjs";
 import { parseOsRelease } from "./host.mjs";
 import { lockMatches } from "./npm_packages.mjs";
 import { createProgress } from "./progress.mjs";
-import { runscDate } from "./required_programs.mjs";
+import { qemuVersion, runscDate } from "./required_programs.mjs";
 import { runProgram } from "./run_program.mjs";
 
 Deno.test("os-release: quotes and comments", () => {
@@ -43,6 +43,12 @@ Deno.test("runsc: the day in its version", () => {
   assert.equal(runscDate("runsc version 0.0~20240729.0\nspec: 1.0.2-dev"), 20240729);
   assert.equal(runscDate("runsc version release-20221219.0"), 20221219);
   assert.equal(runscDate("runsc version VERSION_MISSING"), undefined);
+});
+
+Deno.test("qemu: the version that it says", () => {
+  assert.equal(qemuVersion("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\nCopyright"), 10);
+  assert.equal(qemuVersion("QEMU emulator version 7.2.19"), 7.2);
+  assert.equal(qemuVersion("something else"), undefined);
 });
 
 Deno.test("npm: what is installed is compared with the lock file", () => {

@@ -3,10 +3,13 @@ import { ensureBackports } from "./apt_backports.mjs";
 import { findMissingPrograms } from "./required_programs.mjs";
 import { SetupError } from "./setup_error.mjs";
 
+/** Debian 12's own are of 2022: that runsc cannot restore checkpoints, nor that QEMU share memory. */
+const tooOldInBookworm = new Set(["runsc", "qemu-system-x86_64"]);
+
 /** Installs by apt what is missing on this host, or says what to install. */
-export async function installSystemPackages({ host, progress, signal }) {
-  const missing = await findMissingPrograms();
-  const packages = [...new Set(missing.map((entry) => entry.package))];
+export async function installSystemPackages({ host, tests, progress, signal }) {
+  const missing = await findMissingPrograms({ tests });
+  const packages = [...new Set(missing.flatMap((entry) => [entry.package, ...(entry.with ?? [])]))];
   if (packages.length === 0) return false;
   if (host.id !== "debian" && host.id !== "ubuntu") {
     throw new SetupError(
@@ -20,13 +23,16 @@ export async function installSystemPackages({ host, progress, signal }) {
     );
   }
   const from = new Map();
-  if (host.id === "debian" && host.codename === "bookworm" && packages.includes("runsc")) {
-    // Debian 12's own runsc is of 2022 and cannot restore checkpoints.
-    from.set("runsc", await ensureBackports({ host, progress, signal }));
+  const newer = missing.filter(({ program }) => tooOldInBookworm.has(program));
+  if (host.id === "debian" && host.codename === "bookworm" && newer.length > 0) {
+    const suite = await ensureBackports({ host, progress, signal });
+    for (const entry of newer) {
+      for (const name of [entry.package, ...(entry.with ?? [])]) from.set(name, suite);
+    }
   }
   await updateAptLists({ progress, signal });
   await installWithApt({ packages, from, progress, signal });
-  const still = await findMissingPrograms();
+  const still = await findMissingPrograms({ tests });
   if (still.length > 0) {
     throw new SetupError(
       `apt ended well, but something is still missing.\n${describe(still)}`,

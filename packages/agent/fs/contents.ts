@@ -1,5 +1,6 @@
-import { PaddockError } from "@paddock/protocol";
+import { type ClaimedStream, PaddockError } from "@paddock/protocol";
 import { osError } from "./os_error.ts";
+import { byteStream } from "./byte_stream.ts";
 
 const READ_BYTES = 256 * 1024;
 
@@ -64,32 +65,11 @@ function streamOf(
   isFile: boolean,
   signal?: AbortSignal,
 ): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    type: "bytes",
-    async pull(controller) {
-      const request = controller.byobRequest;
-      const view = request?.view
-        ? new Uint8Array(request.view.buffer, request.view.byteOffset, request.view.byteLength)
-        : new Uint8Array(READ_BYTES);
-      try {
-        signal?.throwIfAborted();
-        const read = isFile ? file.readSync(view) : await file.read(view);
-        if (read === null) {
-          file.close();
-          controller.close();
-          request?.respond(0);
-        } else if (request) {
-          request.respond(read);
-        } else {
-          controller.enqueue(view.subarray(0, read));
-        }
-      } catch (error) {
-        file.close();
-        throw error;
-      }
-    },
-    cancel: () => file.close(),
-  }, { highWaterMark: 0 });
+  return byteStream({
+    read: (view) => isFile ? file.readSync(view) : file.read(view),
+    close: () => file.close(),
+    readBytes: READ_BYTES,
+  }, signal);
 }
 
 export interface WriteOptions {
@@ -102,7 +82,7 @@ export interface WriteOptions {
 /** Writes a stream to a file, no faster than the disk takes it. */
 export async function writeStream(
   path: string,
-  content: ReadableStream<Uint8Array>,
+  content: ClaimedStream,
   options: WriteOptions,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -119,12 +99,25 @@ export async function writeStream(
       ...(mode === undefined ? {} : { mode }),
     });
   } catch (error) {
-    content.cancel(error).catch(() => {});
+    content.open().cancel(error).catch(() => {});
     throw error;
   }
   using _closing = file;
   if (mode !== undefined) await Deno.chmod(path, mode);
   const { isFile } = await file.stat();
+  if (isFile) {
+    await content.drainInto((chunk) => {
+      for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+    }, signal);
+  } else await writePatiently(file, content.open(), signal);
+}
+
+/** To a pipe or a device, which may let its writer wait. */
+async function writePatiently(
+  file: Deno.FsFile,
+  content: ReadableStream<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<void> {
   const reader = content.getReader();
   const abort = () => reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener("abort", abort);
@@ -133,10 +126,7 @@ export async function writeStream(
       const { value, done } = await reader.read();
       signal?.throwIfAborted();
       if (done) return;
-      for (let at = 0; at < value.length;) {
-        const rest = value.subarray(at);
-        at += isFile ? file.writeSync(rest) : await file.write(rest);
-      }
+      for (let at = 0; at < value.length;) at += await file.write(value.subarray(at));
     }
   } catch (error) {
     reader.cancel(error).catch(() => {});

@@ -11,6 +11,11 @@ export interface Libc {
   threadSetGids(real: number, effective: number, saved: number): number;
   threadSetGroups(groups: number[]): number;
   fcntl(fd: number, command: number, argument: number): number;
+  setHostname(name: string): number;
+  /** Milliseconds since 1970. */
+  setRealtime(time: number): number;
+  /** Mixes bytes into the kernel's random generator and has it take a new seed from them at once. */
+  addEntropy(bytes: Uint8Array): void;
 }
 
 /** Stands for "leave as it is" in the set…id calls. */
@@ -20,6 +25,11 @@ const NUMBERS = {
   x86_64: { setresuid: 117n, setresgid: 119n, setgroups: 116n },
   aarch64: { setresuid: 147n, setresgid: 149n, setgroups: 159n },
 } as const;
+
+const CLOCK_REALTIME = 0;
+/** Of linux/random.h. */
+const RNDADDENTROPY = 0x40085203n;
+const RNDRESEEDCRNG = 0x5207n;
 
 const id = "u32" as const;
 const number = "i64" as const;
@@ -33,6 +43,11 @@ export function openLibc(): Libc {
     setresgid: { parameters: [id, id, id], result: "i32" },
     setgroups: { parameters: ["usize", "buffer"], result: "i32" },
     fcntl: { parameters: ["i32", "i32", "i64"], result: "i32" },
+    sethostname: { parameters: ["buffer", "usize"], result: "i32" },
+    clock_settime: { parameters: ["i32", "buffer"], result: "i32" },
+    open: { parameters: ["buffer", "i32"], result: "i32" },
+    close: { parameters: ["i32"], result: "i32" },
+    ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
     syscall: { parameters: [number, number, number, number], result: number },
   });
   const setThree = (call: bigint) => (real: number, effective: number, saved: number) =>
@@ -55,5 +70,30 @@ export function openLibc(): Libc {
       return Number(symbols.syscall(numbers.setgroups, BigInt(groups.length), address, 0n));
     },
     fcntl: (fd, command, argument) => symbols.fcntl(fd, command, BigInt(argument)),
+    setHostname: (name) => {
+      const bytes = new TextEncoder().encode(name);
+      return symbols.sethostname(bytes, BigInt(bytes.length));
+    },
+    setRealtime: (time) => {
+      const seconds = Math.floor(time / 1000);
+      const nanoseconds = Math.round((time - seconds * 1000) * 1e6);
+      return symbols.clock_settime(
+        CLOCK_REALTIME,
+        new BigInt64Array([BigInt(seconds), BigInt(nanoseconds)]),
+      );
+    },
+    addEntropy: (bytes) => {
+      const fd = symbols.open(new TextEncoder().encode("/dev/urandom\0"), 0);
+      if (fd < 0) return;
+      // struct rand_pool_info: how many bits of entropy, how many bytes, the bytes.
+      const pool = new Uint8Array(8 + bytes.length);
+      const head = new DataView(pool.buffer);
+      head.setInt32(0, bytes.length * 8, true);
+      head.setInt32(4, bytes.length, true);
+      pool.set(bytes, 8);
+      symbols.ioctl(fd, RNDADDENTROPY, pool);
+      symbols.ioctl(fd, RNDRESEEDCRNG, null);
+      symbols.close(fd);
+    },
   };
 }

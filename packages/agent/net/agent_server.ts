@@ -6,12 +6,16 @@ import {
   richCodec,
   SUBPROTOCOL,
 } from "@paddock/protocol";
-import { readRequestHead, type RequestHead } from "./http_head.ts";
-import { connectLocally, splice } from "./tunnel.ts";
+import { Admission, type Place } from "./admission.ts";
+import { readBody, readRequestHead, type RequestHead } from "./http_head.ts";
+import { connectFromGuest, splice, type TunnelTarget } from "./tunnel.ts";
 import { ServerWebSocket } from "./websocket.ts";
 
 const HEAD_TIMEOUT_MS = 10_000;
-const MAX_CONNECTIONS = 256;
+const TUNNEL_CONNECT_MS = 10_000;
+const MAX_HOST_LENGTH = 253;
+/** Room for the variables that a sandbox is created with. */
+const MAX_IDENTITY_BYTES = 4 * 1024 * 1024;
 const WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 export interface AgentServerOptions {
@@ -19,7 +23,14 @@ export interface AgentServerOptions {
   port: number;
   token: string;
   maxMessageBytes: number;
+  /**
+   * Makes the machine another sandbox; throws when what is given makes no sense. Answers what went wrong
+   * with what its template wants done then.
+   */
+  identify(identity: unknown): Promise<string | undefined>;
   health(): Record<string, unknown>;
+  /** The port that an exposed domain leads to; `silent` when its process listens on none. */
+  exposedPort(domain: string): number | "unknown" | "silent";
   /** Serves one client; its promise settles when the client is gone. */
   serve(socket: ServerWebSocket, codec: Codec, mode: "plain" | "credit"): Promise<void>;
   log(message: string): void;
@@ -29,8 +40,9 @@ export interface AgentServerOptions {
 export class AgentServer {
   readonly #options: AgentServerOptions;
   readonly #listener: Deno.TcpListener;
-  readonly #token: Promise<Uint8Array>;
+  #token: Promise<Uint8Array>;
   readonly #connections = new Set<Deno.TcpConn>();
+  readonly #admission = new Admission();
   #closed = false;
 
   constructor(options: AgentServerOptions) {
@@ -44,6 +56,11 @@ export class AgentServer {
     return this.#listener.addr.port;
   }
 
+  /** The token that is demanded from now on. */
+  set token(token: string) {
+    this.#token = digest("SHA-256", `Bearer ${token}`);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -55,12 +72,13 @@ export class AgentServer {
     while (!this.#closed) {
       try {
         const connection = await this.#listener.accept();
-        if (this.#connections.size >= MAX_CONNECTIONS) {
+        const place = this.#admission.enter(connection.remoteAddr, connection.localAddr);
+        if (!place) {
           connection.close();
           continue;
         }
         this.#connections.add(connection);
-        void this.#handle(connection);
+        void this.#handle(connection, place);
       } catch (error) {
         if (this.#closed) return;
         this.#options.log(`a connection could not be accepted: ${error}`);
@@ -69,26 +87,31 @@ export class AgentServer {
     }
   }
 
-  async #handle(connection: Deno.TcpConn): Promise<void> {
+  async #handle(connection: Deno.TcpConn, place: Place): Promise<void> {
     const timer = setTimeout(() => closeQuietly(connection), HEAD_TIMEOUT_MS);
     try {
       const head = await readRequestHead(connection);
       clearTimeout(timer);
       if (!head) await answer(connection, 400, { message: "Not an HTTP/1.1 request" });
-      else await this.#route(connection, head);
+      else await this.#route(connection, head, place);
     } catch (error) {
       if (!isDisconnect(error)) this.#options.log(`a connection failed: ${describe(error)}`);
     } finally {
       clearTimeout(timer);
       this.#connections.delete(connection);
+      place[Symbol.dispose]();
       closeQuietly(connection);
     }
   }
 
-  async #route(connection: Deno.TcpConn, head: RequestHead): Promise<void> {
+  async #route(connection: Deno.TcpConn, head: RequestHead, place: Place): Promise<void> {
     const given = await digest("SHA-256", head.headers.get("authorization") ?? "");
     if (!equalInConstantTime(given, await this.#token)) {
       return await answer(connection, 401, { message: "The agent's token is needed" });
+    }
+    if (!place.confirm()) return await answer(connection, 503, { message: "Too many connections" });
+    if (head.method === "POST" && head.url.pathname === "/identity") {
+      return await this.#identity(connection, head);
     }
     if (head.method !== "GET") return await answer(connection, 405, { message: "Only GET" });
     switch (head.url.pathname) {
@@ -96,6 +119,8 @@ export class AgentServer {
         return await answer(connection, 200, this.#options.health());
       case "/rpc":
         return await this.#rpc(connection, head);
+      case "/exposed":
+        return await this.#exposed(connection, head);
       case "/tunnel":
         return await this.#tunnel(connection, head);
       default:
@@ -127,31 +152,81 @@ export class AgentServer {
     await this.#options.serve(socket, codec, rich ? "credit" : "plain");
   }
 
+  async #identity(connection: Deno.TcpConn, head: RequestHead): Promise<void> {
+    const body = await readBody(connection, head, MAX_IDENTITY_BYTES);
+    if (!body) return await answer(connection, 400, { message: "The body is missing or too long" });
+    try {
+      const problem = await this.#options.identify(JSON.parse(new TextDecoder().decode(body)));
+      if (problem !== undefined) return await answer(connection, 409, { message: problem });
+    } catch (error) {
+      return await answer(connection, 400, { message: describe(error) });
+    }
+    await answer(connection, 200, this.#options.health());
+  }
+
+  async #exposed(connection: Deno.TcpConn, { url }: RequestHead): Promise<void> {
+    const port = this.#options.exposedPort(url.searchParams.get("domain") ?? "");
+    if (port === "unknown") return await answer(connection, 404, { message: "No such domain" });
+    if (port === "silent") {
+      return await answer(connection, 409, { message: "The process listens on no port" });
+    }
+    await answer(connection, 200, { port });
+  }
+
   async #tunnel(connection: Deno.TcpConn, { headers, url, rest }: RequestHead): Promise<void> {
     const port = Number(url.searchParams.get("port"));
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
       return await answer(connection, 400, { message: "port must be 1 to 65535" });
     }
-    if (port === this.port) {
-      return await answer(connection, 403, { message: "The agent is not reached by tunnel" });
+    const host = url.searchParams.get("host") ?? undefined;
+    if (host !== undefined && (host === "" || host.length > MAX_HOST_LENGTH)) {
+      return await answer(connection, 400, { message: "host must be a name or an address" });
     }
     if (headers.get("upgrade") !== "paddock-tunnel") {
       return await answer(connection, 426, { message: "Upgrade: paddock-tunnel is needed" });
     }
-    let target: Deno.TcpConn;
-    try {
-      target = await connectLocally(port);
-    } catch {
+    const target = await this.#connect({ host, port });
+    if (target === "itself") {
+      return await answer(connection, 403, { message: "The agent is not reached by tunnel" });
+    }
+    if (target === "refused") {
       return await answer(connection, 502, { message: `Nothing listens on port ${port}` });
     }
-    await writeHead(connection, "101 Switching Protocols", {
-      upgrade: "paddock-tunnel",
-      connection: "Upgrade",
-    });
-    connection.setNoDelay(true);
-    target.setNoDelay(true);
-    await splice(connection, target, rest);
+    this.#connections.add(target);
+    try {
+      await writeHead(connection, "101 Switching Protocols", {
+        upgrade: "paddock-tunnel",
+        connection: "Upgrade",
+      });
+      connection.setNoDelay(true);
+      target.setNoDelay(true);
+      await splice(connection, target, rest);
+    } finally {
+      this.#connections.delete(target);
+    }
   }
+
+  async #connect(target: TunnelTarget): Promise<Deno.TcpConn | "itself" | "refused"> {
+    // Without a host it can be nobody but the agent.
+    if (target.host === undefined && target.port === this.port) return "itself";
+    let conn: Deno.TcpConn;
+    try {
+      conn = await connectFromGuest(target, AbortSignal.timeout(TUNNEL_CONNECT_MS));
+    } catch {
+      return "refused";
+    }
+    // A host has many spellings, and a name can lead anywhere: what counts is where it led.
+    if (target.port !== this.port || !leadsHere(conn)) return conn;
+    conn.close();
+    return "itself";
+  }
+}
+
+/** Whether a connection ends at an address of the machine that made it. */
+function leadsHere({ localAddr, remoteAddr }: Deno.TcpConn): boolean {
+  const { hostname } = remoteAddr;
+  const loopback = /^(::ffff:)?127\./i.test(hostname) || hostname === "::1";
+  return loopback || hostname === localAddr.hostname;
 }
 
 const REASONS: Record<number, string> = {
@@ -161,8 +236,10 @@ const REASONS: Record<number, string> = {
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  409: "Conflict",
   426: "Upgrade Required",
   502: "Bad Gateway",
+  503: "Service Unavailable",
 };
 
 async function answer(connection: Deno.Conn, status: number, body: unknown): Promise<void> {

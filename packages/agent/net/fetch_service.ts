@@ -1,4 +1,7 @@
 import type { MethodInput } from "@paddock/protocol";
+import type { ListeningAddress } from "./listening.ts";
+import { redirected, type Step } from "./redirects.ts";
+import { ReplayableBody } from "./replayable_body.ts";
 
 const MAX_REDIRECTS = 20;
 
@@ -19,59 +22,62 @@ export interface FetchResult {
 }
 
 /**
- * Sends a request from inside the sandbox; with a port, to the server there whatever host the URL
- * names, which the server still sees.
+ * Sends a request from inside the sandbox; with a server's address, to that server whatever host the
+ * URL names, which the server still sees. Redirects are followed here, because a body that came as a
+ * stream is sent again by nobody else.
  */
 export async function fetchInGuest(
   request: MethodInput<"fetch">,
-  body: ReadableStream<Uint8Array> | undefined,
-  port: number | undefined,
+  input: ReadableStream<Uint8Array> | undefined,
+  server: ListeningAddress | undefined,
   signal: AbortSignal,
 ): Promise<FetchResult> {
-  if (port === undefined) {
-    const response = await fetch(request.url, {
+  const body = input && new ReplayableBody(input);
+  try {
+    let step: Step = {
+      url: new URL(request.url),
       method: request.method,
-      headers: request.headers,
-      redirect: request.redirect,
-      signal,
-      ...(body ? { body } : {}),
-    });
-    return resultOf(response);
-  }
-  let url = new URL(request.url);
-  let { method } = request;
-  let outgoing = body;
-  const home = url.origin;
-  for (let hops = 0;; hops++) {
-    const target = new URL(url);
-    if (url.origin === home) {
-      target.protocol = "http:";
-      target.hostname = "127.0.0.1";
-      target.port = String(port);
+      headers: new Headers(request.headers),
+      withBody: body !== undefined,
+    };
+    const home = step.url.origin;
+    for (let hops = 0;; hops++) {
+      const toServer = server && step.url.origin === home ? server : undefined;
+      const response = await send(step, step.withBody ? body : undefined, toServer, signal);
+      const next = request.redirect === "follow" ? redirected(step, response) : undefined;
+      if (!next) return resultOf(response);
+      await response.body?.cancel();
+      if (hops === MAX_REDIRECTS) throw new TypeError("Fetch failed: Maximum number of redirects");
+      if (!next.withBody) body?.cancel();
+      step = next;
     }
-    const headers = new Headers(request.headers);
-    if (url.origin === home) headers.set("host", url.host);
-    const response = await fetch(target, {
-      method,
-      headers,
-      redirect: "manual",
-      signal,
-      client: clientForAnyHost(),
-      ...(outgoing ? { body: outgoing } : {}),
-    });
-    const location = response.headers.get("location");
-    const redirected = [301, 302, 303, 307, 308].includes(response.status) && location !== null;
-    if (!redirected || request.redirect === "manual") return resultOf(response);
-    if (hops === MAX_REDIRECTS) throw new TypeError("Fetch failed: Maximum number of redirects");
-    const keepsBody = response.status === 307 || response.status === 308;
-    if (keepsBody && outgoing) {
-      throw new TypeError("Fetch failed: a request with a streamed body was redirected");
-    }
-    await response.body?.cancel();
-    if (!keepsBody && method !== "HEAD") method = "GET";
-    outgoing = undefined;
-    url = new URL(location, url);
+  } catch (error) {
+    body?.cancel(error);
+    throw error;
   }
+}
+
+function send(
+  { url, method, headers }: Step,
+  body: ReplayableBody | undefined,
+  server: ListeningAddress | undefined,
+  signal: AbortSignal,
+): Promise<Response> {
+  const init: RequestInit & { client?: Deno.HttpClient } = {
+    method,
+    headers,
+    redirect: "manual",
+    signal,
+    ...(body ? { body: body.stream() } : {}),
+  };
+  if (!server) return fetch(url, init);
+  const target = new URL(url);
+  target.protocol = "http:";
+  target.hostname = server.hostname;
+  target.port = String(server.port);
+  const own = new Headers(headers);
+  own.set("host", url.host);
+  return fetch(target, { ...init, headers: own, client: clientForAnyHost() });
 }
 
 function resultOf(response: Response): FetchResult {

@@ -29,6 +29,24 @@ export async function readRequestHead(
   }
 }
 
+/** A body of the length that its head names, or undefined when it is longer than allowed or cut off. */
+export async function readBody(
+  conn: Pick<Deno.Conn, "read">,
+  { headers, rest }: RequestHead,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const length = Number(headers.get("content-length"));
+  if (!Number.isInteger(length) || length < 1 || length > maxBytes) return undefined;
+  const body = new Uint8Array(length);
+  body.set(rest.subarray(0, length));
+  for (let filled = Math.min(rest.length, length); filled < length;) {
+    const read = await conn.read(body.subarray(filled));
+    if (read === null) return undefined;
+    filled += read;
+  }
+  return body;
+}
+
 function endOfHead(bytes: Uint8Array, from: number, to: number): number {
   for (let at = bytes.indexOf(13, from); at !== -1 && at + 3 < to; at = bytes.indexOf(13, at + 1)) {
     if (bytes[at + 1] === 10 && bytes[at + 2] === 13 && bytes[at + 3] === 10) return at;

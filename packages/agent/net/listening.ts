@@ -3,19 +3,33 @@ import { listTasks, ProcFile } from "../process/proc.ts";
 
 const LISTEN_STATE = "0A";
 const FAST_POLL_MS = 20;
-const SLOW_POLL_MS = 200;
+const SLOW_POLL_MS = 75;
 /** How long a program that just started is watched closely. */
 const FAST_FOR_MS = 5_000;
 
-interface Listener {
-  inode: string;
+/** Where a server is reached from inside. */
+export interface ListeningAddress {
+  hostname: string;
   port: number;
 }
+
+interface Listener extends ListeningAddress {
+  inode: string;
+}
+
+/** Which descriptor of a process the socket was. */
+interface Found extends ListeningAddress {
+  link: string;
+  target: string;
+}
+
+/** More processes than this do not serve at once. */
+const MAX_REMEMBERED = 256;
 
 interface Waiter {
   pid: number;
   since: number;
-  found(port: number): void;
+  found(): void;
 }
 
 /** Finds the ports that guest processes listen on, and waits until they do. */
@@ -25,6 +39,7 @@ export class ListeningPorts {
   readonly #waiters = new Set<Waiter>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #seen = "";
+  readonly #remembered = new Map<number, Found>();
 
   constructor(identity: Identity) {
     this.#identity = identity;
@@ -39,21 +54,35 @@ export class ListeningPorts {
 
   /** A port that the process, or one of its session or descent, listens on. */
   portOf(pid: number): number | undefined {
-    return this.#identity.asRoot(() => this.#portOf(pid, this.#listeners()));
+    return this.addressOf(pid)?.port;
   }
 
-  /** The port once there is one; undefined when the signal is aborted first. */
-  wait(pid: number, signal: AbortSignal): Promise<number | undefined> {
-    const port = signal.aborted ? undefined : this.portOf(pid);
-    if (port !== undefined || signal.aborted) return Promise.resolve(port);
-    const { promise, resolve } = Promise.withResolvers<number | undefined>();
-    const waiter: Waiter = { pid, since: Date.now(), found: (port) => finish(port) };
-    const finish = (port?: number) => {
+  /** The address of that port: a server on IPv6 alone is not reached at 127.0.0.1. */
+  addressOf(pid: number): ListeningAddress | undefined {
+    return this.#identity.asRoot(() => {
+      // A look at one link, where all processes would have to be looked through.
+      const known = this.#remembered.get(pid);
+      if (known && linkOf(known.link) === known.target) return known;
+      this.#remembered.delete(pid);
+      const found = this.#addressOf(pid, this.#listeners());
+      if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
+      if (found) this.#remembered.set(pid, found);
+      return found;
+    });
+  }
+
+  /** True once there is one; false when the signal is aborted first. */
+  wait(pid: number, signal: AbortSignal): Promise<boolean> {
+    const found = !signal.aborted && this.addressOf(pid) !== undefined;
+    if (found || signal.aborted) return Promise.resolve(found);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const waiter: Waiter = { pid, since: Date.now(), found: () => finish(true) };
+    const finish = (found: boolean) => {
       this.#waiters.delete(waiter);
       signal.removeEventListener("abort", abandon);
-      resolve(port);
+      resolve(found);
     };
-    const abandon = () => finish();
+    const abandon = () => finish(false);
     signal.addEventListener("abort", abandon);
     this.#waiters.add(waiter);
     this.#seen = "";
@@ -82,8 +111,8 @@ export class ListeningPorts {
     if (seen === this.#seen) return;
     this.#seen = seen;
     for (const waiter of [...this.#waiters]) {
-      const port = this.#identity.asRoot(() => this.#portOf(waiter.pid, listeners));
-      if (port !== undefined) waiter.found(port);
+      const address = this.#identity.asRoot(() => this.#addressOf(waiter.pid, listeners));
+      if (address !== undefined) waiter.found();
     }
   }
 
@@ -93,33 +122,55 @@ export class ListeningPorts {
       for (const line of table.read().split("\n").slice(1)) {
         const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
         if (state !== LISTEN_STATE) continue;
-        listeners.push({ inode, port: parseInt(local.slice(local.lastIndexOf(":") + 1), 16) });
+        const [address, port] = local.split(":");
+        listeners.push({ inode, hostname: hostnameOf(address), port: parseInt(port, 16) });
       }
     }
     return listeners;
   }
 
-  #portOf(pid: number, listeners: Listener[]): number | undefined {
+  #addressOf(pid: number, listeners: Listener[]): Found | undefined {
     if (listeners.length === 0) return undefined;
-    const ports = new Map(listeners.map(({ inode, port }) => [`socket:[${inode}]`, port]));
+    const sockets = new Map(listeners.map((listener) => [`socket:[${listener.inode}]`, listener]));
     const tasks = listTasks();
     const family = new Set([pid]);
     for (const task of tasks) {
       if (task.session === pid || family.has(task.parent)) family.add(task.pid);
     }
-    const found: number[] = [];
+    const found: Found[] = [];
     for (const member of family) {
       try {
         for (const { name } of Deno.readDirSync(`/proc/${member}/fd`)) {
-          const port = ports.get(linkOf(`/proc/${member}/fd/${name}`));
-          if (port !== undefined) found.push(port);
+          const link = `/proc/${member}/fd/${name}`;
+          const target = linkOf(link);
+          const listener = sockets.get(target);
+          if (listener) found.push({ ...listener, link, target });
         }
       } catch {
         // It ended, or its files are not shown to us.
       }
     }
-    return found.length === 0 ? undefined : Math.min(...found);
+    return found.sort((a, b) => a.port - b.port)[0];
   }
+}
+
+/**
+ * Of an address as the kernel's tables write it: words of four bytes in the machine's order. That of
+ * any address stands for this machine's.
+ */
+export function hostnameOf(hex: string): string {
+  const words = hex.match(/.{8}/g) ?? [];
+  const bytes = words.flatMap((word) =>
+    word.match(/../g)!.map((byte) => parseInt(byte, 16)).reverse()
+  );
+  const last = bytes.slice(-4).join(".");
+  if (bytes.length === 4) return last === "0.0.0.0" ? "127.0.0.1" : last;
+  const isMapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff;
+  if (isMapped) return last === "0.0.0.0" ? "127.0.0.1" : last;
+  if (bytes.every((byte) => byte === 0)) return "127.0.0.1";
+  const groups = [];
+  for (let at = 0; at < 16; at += 2) groups.push((bytes[at] << 8 | bytes[at + 1]).toString(16));
+  return `[${groups.join(":")}]`;
 }
 
 function linkOf(path: string): string {

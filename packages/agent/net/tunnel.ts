@@ -1,12 +1,27 @@
-const BUFFER_BYTES = 128 * 1024;
+const FIRST_BUFFER_BYTES = 4 * 1024;
+const MAX_BUFFER_BYTES = 128 * 1024;
+/** A buffer shrinks after this many reads in a row that fill little of it. */
+const SMALL_READS = 8;
 
-/** A connection to a server in the guest, on whichever loopback address it listens. */
-export async function connectLocally(port: number): Promise<Deno.TcpConn> {
+export interface TunnelTarget {
+  /** A server in this guest when there is none. */
+  host?: string;
+  port: number;
+}
+
+/** A connection as a program in the guest would make it. */
+export async function connectFromGuest(
+  { host, port }: TunnelTarget,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
+  if (host !== undefined && host.toLowerCase() !== "localhost") {
+    return await Deno.connect({ hostname: host, port, signal });
+  }
   try {
-    return await Deno.connect({ hostname: "127.0.0.1", port });
+    return await Deno.connect({ hostname: "127.0.0.1", port, signal });
   } catch (error) {
     if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
-    return await Deno.connect({ hostname: "::1", port });
+    return await Deno.connect({ hostname: "::1", port, signal });
   }
 }
 
@@ -33,11 +48,21 @@ export async function splice(
 }
 
 async function pump(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
-  const buffer = new Uint8Array(BUFFER_BYTES);
+  // Most tunnels are idle WebSockets: only one that carries much gets much memory.
+  let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+  let smallReads = 0;
   while (true) {
     const read = await from.read(buffer);
     if (read === null) break;
     await writeAll(to, buffer.subarray(0, read));
+    if (read === buffer.length && read < MAX_BUFFER_BYTES) {
+      buffer = new Uint8Array(buffer.length * 4 > MAX_BUFFER_BYTES ? MAX_BUFFER_BYTES : read * 4);
+    }
+    smallReads = read < buffer.length / 8 ? smallReads + 1 : 0;
+    if (smallReads >= SMALL_READS && buffer.length > FIRST_BUFFER_BYTES) {
+      buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+      smallReads = 0;
+    }
   }
   await to.closeWrite();
 }

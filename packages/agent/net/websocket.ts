@@ -45,6 +45,8 @@ export class ServerWebSocket {
   #input: Uint8Array;
   #start = 0;
   #end = 0;
+  /** Of a message that was given back: the next of that length is read into it. */
+  #spare: ArrayBuffer | undefined;
   /** Collects what is sent while the other buffer is being written. */
   #collected = new Uint8Array(0);
   #collectedBytes = 0;
@@ -52,7 +54,7 @@ export class ServerWebSocket {
   readonly #waiting: Waiting[] = [];
   #queuedBytes = 0;
   #writing = false;
-  #lastWrite = 0;
+  #lastLarge = 0;
   #releaseTimer: ReturnType<typeof setTimeout> | undefined;
   #closing = false;
   #closed = false;
@@ -111,6 +113,17 @@ export class ServerWebSocket {
     } finally {
       this.#destroy();
     }
+  }
+
+  /**
+   * Takes back the memory of a binary message. In a guest new memory is the dearest part of receiving:
+   * every page of it is a fault that the machine's kernel has to be asked about.
+   */
+  reuse(memory: ArrayBuffer): void {
+    if (memory.byteLength < LARGE_BYTES) return;
+    this.#spare = memory;
+    this.#lastLarge = Date.now();
+    this.#releaseWhenQuiet();
   }
 
   /** Says goodbye and ends the connection. Idempotent. */
@@ -242,7 +255,7 @@ export class ServerWebSocket {
 
   /** The payload in a buffer of its own: what has arrived is copied, the rest read into place. */
   async #payload({ length, mask }: FrameHead): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const payload = new Uint8Array(length);
+    const payload = this.#memory(length);
     const here = Math.min(length, this.#end - this.#start);
     payload.set(this.#input.subarray(this.#start, this.#start + here));
     this.#start += here;
@@ -253,6 +266,13 @@ export class ServerWebSocket {
     }
     if (mask !== 0) unmask(payload, mask);
     return payload;
+  }
+
+  #memory(length: number): Uint8Array<ArrayBuffer> {
+    const spare = this.#spare;
+    if (spare?.byteLength !== length) return new Uint8Array(length);
+    this.#spare = undefined;
+    return new Uint8Array(spare);
   }
 
   async #need(bytes: number): Promise<boolean> {
@@ -320,7 +340,7 @@ export class ServerWebSocket {
       this.#destroy();
     } finally {
       this.#writing = false;
-      this.#lastWrite = Date.now();
+      this.#lastLarge = Date.now();
       this.#releaseWhenQuiet();
     }
   }
@@ -343,15 +363,17 @@ export class ServerWebSocket {
 
   /** Memory for each write anew would cost more than the write; kept for good, it would add up. */
   #releaseWhenQuiet(): void {
-    if (this.#releaseTimer !== undefined || this.#collected.length <= READ_BYTES) return;
+    const holds = this.#spare !== undefined || this.#collected.length > READ_BYTES;
+    if (this.#releaseTimer !== undefined || this.#closed || !holds) return;
     this.#releaseTimer = setTimeout(() => {
       this.#releaseTimer = undefined;
-      if (this.#writing || Date.now() - this.#lastWrite < QUIET_MS) {
+      if (this.#writing || Date.now() - this.#lastLarge < QUIET_MS) {
         this.#releaseWhenQuiet();
         return;
       }
       this.#idleBuffer = new Uint8Array(0);
       this.#collected = this.#idleBuffer;
+      this.#spare = undefined;
     }, QUIET_MS);
   }
 

@@ -6,6 +6,12 @@ export class Environment {
     this.#variables = new Map(Object.entries(initial));
   }
 
+  /** Drops what there was. */
+  replace(variables: Record<string, string>): void {
+    this.#variables.clear();
+    for (const [key, value] of Object.entries(variables)) this.#variables.set(key, value);
+  }
+
   get(key: string): string | undefined {
     return this.#variables.get(key);
   }

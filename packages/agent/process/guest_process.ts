@@ -3,7 +3,7 @@ import { listTasks } from "./proc.ts";
 import { discard, outputStream } from "./output_stream.ts";
 import { posixSpawn } from "./posix_spawn.ts";
 
-export type ProcessKind = "command" | "deno" | "repl" | "root";
+export type ProcessKind = "command" | "deno" | "vscode" | "repl" | "root";
 export type OutOfMemory = "high-confidence" | "low-confidence" | null;
 
 export interface ExitStatus {
@@ -24,6 +24,8 @@ export interface SpawnOptions {
   stderr: "piped" | "null";
   /** Standard input, output and error, in place of the three above. */
   fds?: [number, number, number];
+  /** A terminal's path, for all three. It becomes the one that controls the session. */
+  terminal?: string;
   /** Whom the process runs as; the sandbox user when left out. */
   user?: { uid: number; gid: number };
 }

@@ -35,7 +35,7 @@ export interface MemoryPoliceOptions {
  */
 export class MemoryPolice {
   readonly #options: MemoryPoliceOptions;
-  readonly #threshold: number;
+  #threshold = Infinity;
   #meminfo: ProcFile | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastTaskScan = 0;
@@ -43,7 +43,11 @@ export class MemoryPolice {
 
   constructor(options: MemoryPoliceOptions) {
     this.#options = options;
-    const { memoryBytes } = options;
+    this.memoryBytes = options.memoryBytes;
+  }
+
+  /** 0: not known, memory is not watched. */
+  set memoryBytes(memoryBytes: number) {
     const reserve = Math.min(64 * MiB, Math.max(24 * MiB, memoryBytes * 0.08));
     this.#threshold = memoryBytes > 0 ? memoryBytes - reserve : Infinity;
   }

@@ -28,13 +28,13 @@ export type PosixSpawnOptions = Omit<SpawnOptions, "kind">;
  */
 export function posixSpawn(identity: Identity, options: PosixSpawnOptions): SpawnedChild {
   const calls = system();
-  const { command, args, env, cwd, fds } = options;
+  const { command, args, env, cwd, fds, terminal } = options;
   const user = options.user ?? identity.account;
   const program = identity.asUser(user, () => findProgram(command, env.PATH, cwd));
   // Its listener must be there before the child can end.
   const exits = childExits();
-  const pipes = fds ? undefined : openPipes(calls, options);
-  const streams = fds ?? pipes!.childEnds;
+  const pipes = fds || terminal ? undefined : openPipes(calls, options);
+  const streams = terminal ?? fds ?? pipes!.childEnds;
   let pid: number;
   try {
     const request = { cwd, env, streams };
@@ -63,15 +63,13 @@ function spawnAs(
   calls: System,
   path: string,
   argv: string[],
-  request: { cwd: string; env: Record<string, string>; streams: readonly number[] },
+  request: { cwd: string; env: Record<string, string>; streams: readonly number[] | string },
 ): Started {
   const actions = new Uint8Array(FILE_ACTIONS_BYTES);
   calls.posix_spawn_file_actions_init(actions);
   try {
     calls.posix_spawn_file_actions_addchdir_np(actions, cString(request.cwd));
-    request.streams.forEach((fd, target) =>
-      calls.posix_spawn_file_actions_adddup2(actions, fd, target)
-    );
+    connectStreams(calls, actions, request.streams);
     const pid = new Int32Array(1);
     const errno = calls.posix_spawn(
       pid,
@@ -85,6 +83,22 @@ function spawnAs(
   } finally {
     calls.posix_spawn_file_actions_destroy(actions);
   }
+}
+
+/** Standard input, output and error: descriptors of ours, or a terminal by its path. */
+function connectStreams(
+  calls: System,
+  actions: Uint8Array<ArrayBuffer>,
+  streams: readonly number[] | string,
+): void {
+  if (typeof streams !== "string") {
+    streams.forEach((fd, target) => calls.posix_spawn_file_actions_adddup2(actions, fd, target));
+    return;
+  }
+  // The first terminal that the leader of a session opens becomes the session's.
+  calls.posix_spawn_file_actions_addopen(actions, 0, cString(streams), O_RDWR, 0);
+  calls.posix_spawn_file_actions_adddup2(actions, 0, 1);
+  calls.posix_spawn_file_actions_adddup2(actions, 0, 2);
 }
 
 let sharedAttributes: Uint8Array<ArrayBuffer> | undefined;

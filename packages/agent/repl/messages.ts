@@ -3,6 +3,8 @@ import type { WireError } from "@paddock/protocol";
 /** What the agent tells a REPL process. */
 export type ToRepl =
   | { type: "adopt"; env: Record<string, string>; cwd: string; args: string[] }
+  /** The machine is a copy of another: what is random must differ from now on. */
+  | { type: "reseed" }
   | { type: "evaluate"; id: number; code: string }
   | { type: "call"; id: number; fn: string; args: string };
 

@@ -14,7 +14,8 @@ import {
 } from "./messages.ts";
 import { ReplProcess } from "./repl_process.ts";
 
-const START_TIMEOUT_MS = 30_000;
+/** An emulated machine on a busy host takes long. */
+const START_TIMEOUT_MS = 120_000;
 /** The first evaluations of a new REPL come before the start of the next spare. */
 const RESPAWN_DELAY_MS = 60;
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
@@ -98,6 +99,12 @@ export class ReplPool {
     this.#respawn = undefined;
     this.#spare = undefined;
     return spare?.process.kill("SIGKILL") ?? false;
+  }
+
+  /** Makes what is random in every REPL, the spare included, differ from now on. */
+  reseed(): void {
+    for (const repl of this.#repls.values()) repl.reseed();
+    this.#spare?.ready.then((repl) => repl.reseed(), () => {});
   }
 
   /** A REPL for a client, known to the process table from now on. */

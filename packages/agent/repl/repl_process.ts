@@ -42,6 +42,10 @@ export class ReplProcess {
     this.#channel.send({ type: "adopt", ...settings }).catch(() => {});
   }
 
+  reseed(): void {
+    this.#channel.send({ type: "reseed" }).catch(() => {});
+  }
+
   evaluate(code: string): Promise<SerializedValue> {
     return this.#call((id) => ({ type: "evaluate", id, code }));
   }

@@ -4,6 +4,7 @@ import { entryStream } from "../fs/entry_stream.ts";
 import { expandGlob } from "../fs/expand_glob.ts";
 import { completeFileInfo } from "../fs/file_info.ts";
 import { below } from "../fs/paths.ts";
+import { readTree, writeTree } from "../fs/tree.ts";
 import { walk } from "../fs/walk.ts";
 import type { Handlers } from "./handlers.ts";
 
@@ -32,7 +33,9 @@ type FileMethod =
   | "utime"
   | "walk"
   | "expandGlob"
-  | "paddock.readFileStream";
+  | "paddock.readFileStream"
+  | "paddock.readTree"
+  | "paddock.writeTree";
 
 /** Whole files and directories. Paths that are not absolute are below `home`. */
 export function fileHandlers(home: string, limits: LimitValues): Pick<Handlers, FileMethod> {
@@ -48,10 +51,20 @@ export function fileHandlers(home: string, limits: LimitValues): Pick<Handlers, 
       const { stream, size } = await readStream(at(path), call.signal(abortId));
       return { streamId: call.send(stream), size };
     },
+    "paddock.readTree": ({ path, abortId }, call) => ({
+      streamId: call.send(readTree(at(path), call.signal(abortId))),
+    }),
+    "paddock.writeTree": async ({ path, contentStreamId, throughLink, abortId }, call) => ({
+      entries: await writeTree(
+        { path: at(path), throughLink: throughLink ?? false },
+        call.claim(contentStreamId),
+        call.signal(abortId),
+      ),
+    }),
     writeFile: async ({ path, abortId, options = {}, ...rest }, call) => {
       const signal = call.signal(abortId);
       if ("contentStreamId" in rest) {
-        await writeStream(at(path), call.receive(rest.contentStreamId), options, signal);
+        await writeStream(at(path), call.claim(rest.contentStreamId), options, signal);
       } else {
         await Deno.writeFile(at(path), rest.content, { ...options, signal });
       }
@@ -59,7 +72,7 @@ export function fileHandlers(home: string, limits: LimitValues): Pick<Handlers, 
     writeTextFile: async ({ path, abortId, options = {}, ...rest }, call) => {
       const signal = call.signal(abortId);
       if ("contentStreamId" in rest) {
-        await writeStream(at(path), call.receive(rest.contentStreamId), options, signal);
+        await writeStream(at(path), call.claim(rest.contentStreamId), options, signal);
       } else {
         await Deno.writeTextFile(at(path), rest.content, { ...options, signal });
       }

@@ -1,4 +1,4 @@
-import type { MethodInput, MethodName, MethodOutput } from "@paddock/protocol";
+import type { ClaimedStream, MethodInput, MethodName, MethodOutput } from "@paddock/protocol";
 import type { FileHandles } from "../fs/handles.ts";
 
 /** What a method's work may use of the connection it was called on. */
@@ -11,6 +11,8 @@ export interface Call {
   send(stream: ReadableStream<Uint8Array>): number;
   /** The stream that the client sends under this id. */
   receive(streamId: number): ReadableStream<Uint8Array>;
+  /** The same, for one who says later how it will be read. */
+  claim(streamId: number): ClaimedStream;
   /** Drops a stream that will not be read. */
   refuse(streamId: number | undefined, reason: unknown): void;
   notifyRestart(watcherId: string): void;

@@ -157,7 +157,7 @@ export function processHandlers(services: ProcessServices): Pick<Handlers, Proce
       const end = () => over.abort();
       process.status.then(end, end);
       const signal = AbortSignal.any([over.signal, call.signal()]);
-      return await ports.wait(pid, signal) !== undefined;
+      return await ports.wait(pid, signal);
     },
     spawnDenoRepl,
     denoReplClose: ({ pid }) => repls.get(pid).close(),

@@ -32,6 +32,8 @@ export interface RpcConnectionOptions {
   mode: "plain" | "credit";
   handlers: Handlers;
   limits: LimitValues;
+  /** Called when a request has been answered. */
+  worked(): void;
   log(message: string): void;
 }
 
@@ -59,6 +61,8 @@ export class RpcConnection {
       // The socket has taken a copy when it asks for no patience, so the bytes are free at once.
       send: (data) => socket.send(data) ?? TAKEN,
       recycle: true,
+      onFree: (memory) => socket.reuse(memory),
+      readAheadBytes: limits.streamReadAheadBytes,
       onPause: () => this.#resumed ??= Promise.withResolvers<void>(),
       onResume: () => {
         this.#resumed?.resolve();
@@ -146,6 +150,7 @@ export class RpcConnection {
     } finally {
       this.#inFlight--;
       this.#inFlightBytes -= size;
+      this.#options.worked();
       if (this.#inFlightBytes <= REQUEST_BYTES) {
         this.#room?.resolve();
         this.#room = undefined;
@@ -219,6 +224,7 @@ export class RpcConnection {
       abort: (abortId) => this.#aborters.get(abortId)?.abort(),
       send: (stream) => this.#hub.openOutbound(stream),
       receive: (streamId) => this.#hub.acceptInbound(streamId),
+      claim: (streamId) => this.#hub.claimInbound(streamId),
       refuse: (streamId, reason) => {
         if (streamId !== undefined) this.#hub.refuseInbound(streamId, reason);
       },

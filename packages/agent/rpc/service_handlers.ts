@@ -1,10 +1,10 @@
-import { PaddockError } from "@paddock/protocol";
 import type { AgentConfig } from "../config.ts";
 import type { ExposedServices } from "../net/exposed_services.ts";
 import { fetchInGuest } from "../net/fetch_service.ts";
-import type { ListeningPorts } from "../net/listening.ts";
+import type { ListeningAddress, ListeningPorts } from "../net/listening.ts";
 import type { Environment } from "../process/environment.ts";
 import type { ProcessTable } from "../process/process_table.ts";
+import type { VscodeServers } from "../vscode/vscode_servers.ts";
 import type { Handlers } from "./handlers.ts";
 
 type ServiceMethod =
@@ -25,19 +25,20 @@ export interface Services {
   processes: ProcessTable;
   ports: ListeningPorts;
   exposed: ExposedServices;
+  vscode: VscodeServers;
 }
 
 /** Network, environment, and the rest. */
 export function serviceHandlers(services: Services): Pick<Handlers, ServiceMethod> {
-  const { config, version, environment, processes, ports, exposed } = services;
+  const { config, version, environment, processes, ports, exposed, vscode } = services;
 
-  function portOf(pid: number): number {
+  function addressOf(pid: number): ListeningAddress {
     const process = processes.get(pid);
-    const port = process.exit ? undefined : ports.portOf(pid);
-    if (port === undefined) {
+    const address = process.exit ? undefined : ports.addressOf(pid);
+    if (address === undefined) {
       throw new Deno.errors.ConnectionRefused(`Process ${pid} does not listen on a TCP port`);
     }
-    return port;
+    return address;
   }
 
   return {
@@ -46,9 +47,9 @@ export function serviceHandlers(services: Services): Pick<Handlers, ServiceMetho
       const signal = call.signal(request.abortId);
       const { bodyStreamId, pid } = request;
       try {
-        const port = pid === undefined ? undefined : portOf(pid);
+        const server = pid === undefined ? undefined : addressOf(pid);
         const input = bodyStreamId === undefined ? undefined : call.receive(bodyStreamId);
-        const { body, ...rest } = await fetchInGuest(request, input, port, signal);
+        const { body, ...rest } = await fetchInGuest(request, input, server, signal);
         return { ...rest, bodyStreamId: body && call.send(body) };
       } catch (error) {
         call.refuse(bodyStreamId, error);
@@ -59,10 +60,9 @@ export function serviceHandlers(services: Services): Pick<Handlers, ServiceMetho
       if ("pid" in target) processes.get(target.pid);
       exposed.expose(domain, target);
     },
-    vscode: () => {
-      throw new PaddockError("NOT_SUPPORTED_YET", {
-        message: "VS Code in a sandbox is not there yet.",
-      });
+    vscode: async (input, call) => {
+      const { pid, port, stdout, stderr } = await vscode.start(input, call.signal());
+      return { pid, port, stdoutStreamId: call.send(stdout), stderrStreamId: call.send(stderr) };
     },
     envGet: ({ key }) => environment.get(key),
     envSet: ({ key, value }) => environment.set(key, value),

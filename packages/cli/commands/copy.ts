@@ -42,7 +42,10 @@ export async function copyCommand(
   try {
     using progress = new Progress();
     const shown = !options.quiet && !options.json && process.stderr.isTTY;
-    const total = shown ? await sizeOf(from, sandbox) : undefined;
+    let total: number | undefined;
+    // Beside the copying, which need not wait for it: it only makes the bar.
+    const measured = shown ? sizeOf(from, sandbox).catch(() => undefined) : undefined;
+    measured?.then((bytes) => total = bytes);
     const transfer = {
       signal: stopped.signal,
       onProgress: (now: TransferProgress) => {
@@ -57,6 +60,7 @@ export async function copyCommand(
       const { outsideLinks } = options;
       await sandbox.fs.download(from.path, to.path, { ...transfer, outsideLinks });
     }
+    await measured;
   } finally {
     await sandbox.close();
   }
@@ -68,14 +72,21 @@ export async function copyCommand(
   }
 }
 
-/** For the progress bar; undefined where it would take a walk through the sandbox to know. */
+/** For the progress bar alone, so a sandbox may say what it likes. */
 async function sizeOf(
   source: ReturnType<typeof parseCopyPath>,
   sandbox: Sandbox,
 ): Promise<number | undefined> {
   if (source.kind === "local") return await localSize(source.path);
   const info = await sandbox.fs.stat(source.path);
-  return info.isFile ? info.size : undefined;
+  if (!info.isDirectory) return info.size;
+  const sizes = await sandbox.spawn("du", {
+    args: ["-sb", "--", source.path],
+    stdout: "piped",
+    stderr: "null",
+  });
+  const total = parseInt((await sizes.output()).stdoutText ?? "", 10);
+  return Number.isSafeInteger(total) ? total : undefined;
 }
 
 async function localSize(path: string): Promise<number> {

@@ -1,4 +1,4 @@
-import { Sandbox } from "@paddock/sandbox";
+import { type Duration, Sandbox, type SandboxOptions } from "@paddock/sandbox";
 import { clientOptions } from "../connection.ts";
 import { printJson, printLine } from "../output.ts";
 import type { ConnectionOptions, JsonOption } from "./options.ts";
@@ -8,10 +8,16 @@ export interface CreationOptions extends ConnectionOptions {
   label?: Record<string, string>;
   env?: Record<string, string>;
   region?: string;
+  driver?: SandboxOptions["driver"];
+  volume?: Record<string, string>;
+  root?: string;
+  checkpoint?: string;
+  pauseAfterIdle?: Duration;
+  template?: string;
 }
 
 export async function createCommand(
-  options: CreationOptions & JsonOption & { timeout: `${number}s` | `${number}m` },
+  options: CreationOptions & JsonOption & { timeout: Duration },
 ): Promise<void> {
   const sandbox = await Sandbox.create({ ...creation(options), timeout: options.timeout });
   const { id } = sandbox;
@@ -27,5 +33,11 @@ export function creation(options: CreationOptions) {
     ...options.label && { labels: options.label },
     ...options.env && { env: options.env },
     ...options.region && { region: options.region },
+    ...options.driver && { driver: options.driver },
+    ...options.volume && { volumes: options.volume },
+    ...options.checkpoint && { checkpoint: options.checkpoint },
+    ...options.pauseAfterIdle && { pauseAfterIdle: options.pauseAfterIdle },
+    ...options.template && { template: options.template },
+    ...options.root && { root: options.root },
   };
 }

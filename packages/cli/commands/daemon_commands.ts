@@ -1,5 +1,5 @@
 import { type Command } from "commander";
-import { parseListen } from "../parse_values.ts";
+import { parseGatewayListen, parseListen } from "../parse_values.ts";
 import { dataDirOption, examples, jsonOption } from "./options.ts";
 
 export function addDaemonCommands(program: Command): void {
@@ -19,6 +19,16 @@ function addServe(program: Command): void {
       "--listen <host:port>",
       "where; port 0 takes any free one (default: 127.0.0.1:4200)",
       parseListen,
+    )
+    .option(
+      "--ingress-listen <host:port>",
+      "where preview URLs are served (default: 4443 on localhost, or any port if that is taken)",
+      parseGatewayListen,
+    )
+    .option(
+      "--ssh-listen <host:port>",
+      "where SSH is served (default: 4222 on localhost, or any port if that is taken)",
+      parseGatewayListen,
     );
   dataDirOption(command)
     .option("--ready-file <file>", "write address and token here (mode 0600) once it can serve")
@@ -36,7 +46,7 @@ function addServe(program: Command): void {
   command.addHelpText(
     "after",
     `
-The ready file is JSON: api, token, baseDomain, ingress, ca. It is removed when the server stops.
+The ready file is JSON: api, token, baseDomain, ingress, ca, ssh, pid. It is removed when the server stops.
 A second signal stops waiting: what is left is removed at the next start.
 
 Exit codes: 0 stopped cleanly; 1 could not start or stop; 130, 143 forced by a second signal.`,

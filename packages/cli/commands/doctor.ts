@@ -26,7 +26,7 @@ export function renderReport(report: HostReport): string {
     driver.name,
     driver.works ? "works" : "no",
     driver.works
-      ? [driver.version, driver.capabilities.join(", ")].filter(Boolean).join("; ")
+      ? [driver.version, driver.capabilities.join(", "), ...driver.notes].filter(Boolean).join("; ")
       : driver.problems.join("; "),
   ]);
   const lines = [

@@ -10,6 +10,7 @@ const able: HostReport = {
     works: true,
     version: "20240729",
     capabilities: [],
+    notes: [],
     problems: [],
     fix: null,
   }],

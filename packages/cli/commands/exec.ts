@@ -2,11 +2,12 @@ import { constants } from "node:os";
 import process from "node:process";
 import { Readable } from "node:stream";
 import { Sandbox } from "@paddock/sandbox";
-import { CliError, usageError } from "../cli_error.ts";
+import { usageError } from "../cli_error.ts";
 import { clientOptions } from "../connection.ts";
 import { exitCodes } from "../exit_codes.ts";
-import { describeError } from "../report_error.ts";
 import { onSignals } from "../signals.ts";
+import { expectTerminal, runTerminal } from "../terminal/run_terminal.ts";
+import { withExecExitCodes } from "./exec_failure.ts";
 import type { ConnectionOptions } from "./options.ts";
 
 interface ExecOptions extends ConnectionOptions {
@@ -14,6 +15,7 @@ interface ExecOptions extends ConnectionOptions {
   cwd?: string;
   stdin: boolean;
   sudo?: boolean;
+  tty?: boolean;
 }
 
 export async function execCommand(
@@ -21,16 +23,8 @@ export async function execCommand(
   words: string[],
   options: ExecOptions,
 ): Promise<void> {
-  try {
-    process.exitCode = await execute(id, words, options);
-  } catch (error) {
-    if (error instanceof CliError) throw error;
-    const { message, hint, ...fields } = describeError(error);
-    const exitCode = exitCodeOfFailure(error);
-    throw Object.assign(new CliError(message, { hint, exitCode, cause: error }), fields, {
-      exitCode,
-    });
-  }
+  if (options.tty) expectTerminal("Without --tty the command takes input from a pipe.");
+  process.exitCode = await withExecExitCodes(() => execute(id, words, options));
 }
 
 async function execute(id: string, words: string[], options: ExecOptions): Promise<number> {
@@ -40,10 +34,12 @@ async function execute(id: string, words: string[], options: ExecOptions): Promi
   const [command, ...args] = options.sudo ? ["sudo", ...line] : line;
   const sandbox = await Sandbox.connect(id, clientOptions(options));
   try {
+    const { env, cwd } = options;
+    if (options.tty) return await runTerminal(sandbox, { command, args, env, cwd });
     const child = await sandbox.spawn(command, {
       args,
-      env: options.env,
-      cwd: options.cwd,
+      env,
+      cwd,
       stdin: options.stdin ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",
@@ -82,12 +78,4 @@ async function forwardOutput(
       await new Promise<void>((resolve) => target.once("drain", () => resolve()));
     }
   }
-}
-
-/** Told apart like a shell does, so that scripts can tell a missing program from a lost sandbox. */
-function exitCodeOfFailure(error: unknown): number {
-  const { name, code } = error as { name?: string; code?: string };
-  if (name === "NotFound" || code === "ENOENT") return exitCodes.notFound;
-  if (name === "PermissionDenied" || code === "EACCES") return exitCodes.notExecutable;
-  return exitCodes.execFailed;
 }

@@ -1,3 +1,4 @@
+import type { Duration } from "@paddock/sandbox";
 import { openApi, sandboxPath } from "../connection.ts";
 import { formatDuration } from "../format.ts";
 import { printJson, printLine } from "../output.ts";
@@ -5,7 +6,7 @@ import type { ConnectionOptions, JsonOption } from "./options.ts";
 
 export async function extendCommand(
   id: string,
-  duration: `${number}s` | `${number}m`,
+  duration: Duration,
   options: ConnectionOptions & JsonOption,
 ): Promise<void> {
   const api = await openApi(options);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { ensureImage, type ImageManifest } from "../../../images/build_image.ts";
+import { ensureVscodeLayer } from "../../../images/vscode_layer.ts";
 import { imageState } from "../doctor/image_state.ts";
 import { formatBytes, formatDuration, formatTable } from "../format.ts";
 import { printJson, printLine, printNote } from "../output.ts";
@@ -24,6 +25,22 @@ export async function imageBuild(options: JsonOption & DataDirOptions): Promise<
   });
   if (options.json) printJson({ digest: image.digest, rootfs: image.rootfs });
   else printLine(image.rootfs);
+}
+
+export async function imageVscode(options: JsonOption & DataDirOptions): Promise<void> {
+  const { dataDir } = serverConfig(options);
+  const stopped = new AbortController();
+  using _signals = onSignals(["SIGINT", "SIGTERM"], () => {
+    stopped.abort(new CliError("interrupted; nothing half-installed is left in place"));
+  });
+  using progress = new Progress();
+  const layer = await ensureVscodeLayer({
+    dataDir,
+    signal: stopped.signal,
+    onProgress: ({ percent, what }) => progress.update({ step: what, done: percent, total: 100 }),
+  });
+  if (options.json) printJson({ digest: layer.digest, path: layer.path });
+  else printLine(layer.path);
 }
 
 export async function imageList(options: JsonOption & DataDirOptions): Promise<void> {

@@ -12,9 +12,14 @@ const item: SandboxMetadata = {
   stoppedAt: null,
   labels: { user: "ada" },
   driver: "gvisor",
+  origin: "restored",
+  capabilities: [],
   memoryMb: 512,
   stopAt: new Date("2026-01-01T12:03:00Z"),
   endReason: null,
+  parent: null,
+  pausedAt: null,
+  template: null,
 };
 
 Deno.test("a list shows age, what remains, memory and labels", () => {

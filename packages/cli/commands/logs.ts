@@ -1,6 +1,7 @@
 import process from "node:process";
+import { sandboxMetadataSchema } from "@paddock/protocol";
 import { openApi, sandboxPath } from "../connection.ts";
-import { printJson } from "../output.ts";
+import { printJson, printNote } from "../output.ts";
 import type { ConnectionOptions, JsonOption } from "./options.ts";
 
 export async function logsCommand(
@@ -9,12 +10,18 @@ export async function logsCommand(
 ): Promise<void> {
   const api = await openApi(options);
   const logs = await api.text(`${sandboxPath(id)}/logs`);
+  const { endReason, stoppedAt } = sandboxMetadataSchema.parse(
+    JSON.parse(await api.text(sandboxPath(id))),
+  );
   if (options.json) {
-    printJson({ id, logs });
+    printJson({ id, logs, endReason, stoppedAt });
     return;
   }
   const text = process.stdout.isTTY ? harmless(logs) : logs;
   process.stdout.write(text === "" || text.endsWith("\n") ? text : `${text}\n`);
+  if (endReason !== null) {
+    printNote(`paddock: ${id} has stopped (${endReason})${stoppedAt ? ` at ${stoppedAt}` : ""}`);
+  }
 }
 
 /** The guest wrote this: on a terminal its escape sequences are shown instead of obeyed. */

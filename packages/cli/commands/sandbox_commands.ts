@@ -1,13 +1,26 @@
 import { type Command, Option } from "commander";
-import { collectPairs, parseDurationArgument, parseMemory } from "../parse_values.ts";
+import {
+  collectPairs,
+  collectVolumes,
+  parseDurationArgument,
+  parseMemory,
+} from "../parse_values.ts";
+import { addExposureCommands } from "./exposure_commands.ts";
+import { addCheckpointCommands } from "./checkpoint_commands.ts";
+import { addForkCommands } from "./fork_commands.ts";
 import { connectionOptions, examples, jsonOption } from "./options.ts";
 
 export function addSandboxCommands(program: Command): void {
   addCreate(program);
   addList(program);
   addExec(program);
+  addShell(program);
+  addSsh(program);
   addEval(program);
   addCopy(program);
+  addExposureCommands(program);
+  addForkCommands(program);
+  addCheckpointCommands(program);
   addLogs(program);
   addExtend(program);
   addKill(program);
@@ -22,19 +35,40 @@ function creationOptions(command: Command): Command {
     )
     .option("-l, --label <key=value>", "a label to find it by; repeatable", collectPairs("label"))
     .option("-e, --env <key=value>", "an environment variable; repeatable", collectPairs("env"))
-    .option("-r, --region <code>", "the region (default: the server's first)");
+    .option(
+      "-v, --volume <path=volume>",
+      "mount a volume or a snapshot at a path; repeatable",
+      collectVolumes,
+    )
+    .option("--template <name>", "make it from a template")
+    .option("--checkpoint <name>", "go on from a checkpoint, by id or name")
+    .option("--root <volume>", "boot from a volume or a snapshot instead of the image")
+    .option("-r, --region <code>", "the region (default: its volumes', or the server's first)")
+    .option("--driver <name>", "firecracker, gvisor or qemu, where the operator allows a choice");
 }
 
 function addCreate(program: Command): void {
   const command = program.command("create")
     .summary("create a sandbox and print its id")
     .description("Creates a sandbox that lives for a while on its own, and prints its id.")
-    .option("-t, --timeout <duration>", "how long it lives: 90s, 10m", parseDurationArgument, "5m");
+    .option(
+      "-t, --timeout <duration>",
+      "how long it lives: 90s, 10m, 2h",
+      parseDurationArgument,
+      "5m",
+    )
+    .option(
+      "--pause-after-idle <duration>",
+      "pause it when nobody was connected for this long",
+      parseDurationArgument,
+    );
   connectionOptions(jsonOption(creationOptions(command)));
   examples(command, [
     ["paddock create", "one that lives five minutes"],
     ["paddock create -t 30m -m 1GiB", "longer, and larger"],
     ["paddock create -l user=ada -e PLAN=pro", "with a label and a variable"],
+    ["paddock create --template node-app", "with what a template has, running"],
+    ["paddock create -v /data=cache --root box", "from a volume, and with another one"],
     ["id=$(paddock create) && paddock exec $id -- ls", "use it from a script"],
   ]);
   command.action(async (options) => {
@@ -80,6 +114,7 @@ function addExec(program: Command): void {
     .option("-e, --env <key=value>", "an environment variable; repeatable", collectPairs("env"))
     .option("-w, --cwd <dir>", "the directory to run in (default: /home/sandbox)")
     .option("-n, --no-stdin", "give the command no input")
+    .option("-t, --tty", "run it in a terminal, which this one becomes")
     .option("--sudo", "run as root (in the sandbox)")
     .option("--verbose", "print an error's stack");
   connectionOptions(command);
@@ -98,6 +133,63 @@ function addExec(program: Command): void {
   command.action(async (id, words, options) => {
     const { execCommand } = await import("./exec.ts");
     await execCommand(id, words, options);
+  });
+}
+
+function addShell(program: Command): void {
+  const command = program.command("shell")
+    .summary("open a terminal in a sandbox")
+    .description(
+      "Opens a shell, or the given command, in a terminal of its own in a sandbox, as user `sandbox`. " +
+        "Keys, colours and the window's size are passed on, and the exit code is the shell's. " +
+        "`~.` at the start of a line hangs up; `~~` types a tilde there.",
+    )
+    .argument("<id>", "the sandbox")
+    .argument("[command...]", "a command and its arguments, after -- (default: bash)")
+    .passThroughOptions()
+    .option("-e, --env <key=value>", "an environment variable; repeatable", collectPairs("env"))
+    .option("-w, --cwd <dir>", "the directory to start in (default: /home/sandbox)")
+    .option("--verbose", "print an error's stack");
+  connectionOptions(command);
+  examples(command, [
+    ["paddock shell $id", "a shell"],
+    ["paddock shell $id -- python3", "another program"],
+    ["paddock shell -w /app $id -- vim main.ts", "elsewhere"],
+  ]);
+  command.action(async (id, words, options) => {
+    const { shellCommand } = await import("./shell.ts");
+    await shellCommand(id, words, options);
+  });
+}
+
+function addSsh(program: Command): void {
+  const command = program.command("ssh")
+    .summary("reach a sandbox by SSH")
+    .description(
+      "Runs this machine's `ssh` for a shell, or the given command, in a sandbox: with a user name that " +
+        "is made for it and withdrawn afterwards, and the server's key checked. A server on another " +
+        "machine must be reachable on its SSH port.",
+    )
+    .argument("<id>", "the sandbox")
+    .argument("[command...]", "a command line, after -- (default: a shell)")
+    .passThroughOptions()
+    .option(
+      "-L, --forward <[address:]port:host:port>",
+      "a port here that leads to one in the sandbox; repeatable",
+      (value: string, all: string[] = []) => [...all, value],
+    )
+    .option("--print", "print the command for any SSH client, and keep the user name")
+    .option("--verbose", "print an error's stack");
+  connectionOptions(command);
+  examples(command, [
+    ["paddock ssh $id", "a shell"],
+    ["paddock ssh $id -- uname -a", "a command"],
+    ["paddock ssh -L 8080:localhost:8000 $id", "with the sandbox's port 8000 as 8080 here"],
+    ["paddock ssh --print $id", "for scp, an editor, or another machine"],
+  ]);
+  command.action(async (id, words, options) => {
+    const { sshCommand } = await import("./ssh.ts");
+    await sshCommand(id, words, options);
   });
 }
 
@@ -153,7 +245,10 @@ function addCopy(program: Command): void {
 function addLogs(program: Command): void {
   const command = program.command("logs")
     .summary("print the log of a sandbox's machine")
-    .description("Prints what the machine and its agent wrote to the console, newest last.")
+    .description(
+      "Prints what the machine and its agent wrote to the console, newest last, and how a sandbox " +
+        "that has stopped came to its end. Its log is kept for a day.",
+    )
     .argument("<id>", "the sandbox");
   connectionOptions(jsonOption(command));
   examples(command, [["paddock logs $id", "why did it end?"]]);

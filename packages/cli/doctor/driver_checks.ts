@@ -1,5 +1,6 @@
-import type { DriverName, ProbeResult } from "@paddock/driver";
-import { createGvisorDriver } from "@paddock/driver-gvisor";
+import { type DriverName, type ProbeResult, silentLog } from "@paddock/driver";
+import { createDrivers } from "@paddock/server";
+import { findVmGuest } from "../../../images/vm/vm_guest.ts";
 
 export interface DriverReport {
   name: DriverName;
@@ -7,29 +8,30 @@ export interface DriverReport {
   version: string | null;
   capabilities: string[];
   problems: string[];
+  /** What works, and how well. */
+  notes: string[];
   /** The command that mends it, or null when there is none. */
   fix: string | null;
 }
 
 /** How long one driver may take to boot something before that counts as a failure. */
-const probeDeadlineMs = 30_000;
+const probeDeadlineMs = 60_000;
 
 /** Probes every driver for real; one of this list that works is enough to run sandboxes. */
-export async function driverChecks(signal: AbortSignal): Promise<DriverReport[]> {
-  return [await gvisor(signal), notBuilt("firecracker"), notBuilt("qemu")];
-}
-
-async function gvisor(signal: AbortSignal): Promise<DriverReport> {
+export async function driverChecks(
+  config: { dataDir: string },
+  signal: AbortSignal,
+): Promise<DriverReport[]> {
+  const boot = await findVmGuest({ dataDir: config.dataDir });
   const stateDir = await Deno.makeTempDir({ prefix: "paddock-doctor-" });
   try {
-    const driver = createGvisorDriver({ stateDir });
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(probeDeadlineMs)]);
-    return report(await driver.probe(deadline));
-  } catch (error) {
-    return {
-      ...{ name: "gvisor", works: false, version: null, capabilities: [], fix: null },
-      problems: [(error as Error).message],
-    };
+    const all = { dataDir: config.dataDir, driver: "auto" as const, allowDrivers: [] };
+    const reports: DriverReport[] = [];
+    for (const driver of createDrivers(all, boot, silentLog, stateDir)) {
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(probeDeadlineMs)]);
+      reports.push(report(await driver.probe(deadline)));
+    }
+    return reports;
   } finally {
     await Deno.remove(stateDir, { recursive: true }).catch(() => {});
   }
@@ -42,36 +44,13 @@ function report(result: ProbeResult): DriverReport {
     version: result.version ?? null,
     capabilities: result.capabilities,
     problems: result.problems,
-    fix: result.works ? null : gvisorFix(result),
+    notes: result.notes ?? [],
+    fix: result.works ? null : fixOf(result),
   };
 }
 
-function gvisorFix(result: ProbeResult): string | null {
+function fixOf(result: ProbeResult): string | null {
   if (Deno.uid() !== 0) return "sudo npx paddock doctor";
-  if (result.version === undefined) return "npm run setup";
-  return null;
-}
-
-function notBuilt(name: DriverName): DriverReport {
-  const device = kvmState();
-  return {
-    name,
-    works: false,
-    version: null,
-    capabilities: [],
-    problems: [`this version of Paddock has no ${name} driver yet; ${device}`],
-    fix: null,
-  };
-}
-
-/** Said, not judged: that the device opens does not prove that a kernel boots in it. */
-function kvmState(): string {
-  try {
-    Deno.openSync("/dev/kvm", { read: true, write: true }).close();
-    return "/dev/kvm opens, which proves nothing by itself";
-  } catch (error) {
-    return error instanceof Deno.errors.NotFound
-      ? "this host has no /dev/kvm"
-      : "/dev/kvm does not open";
-  }
+  if (result.version !== undefined) return null;
+  return result.driver === "firecracker" ? "sudo npx paddock setup firecracker" : "npm run setup";
 }

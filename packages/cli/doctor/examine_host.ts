@@ -1,6 +1,8 @@
 import { version } from "../version.ts";
+import type { GatewayConfig } from "@paddock/gateway";
 import type { Check } from "./check.ts";
 import { driverChecks, type DriverReport } from "./driver_checks.ts";
+import { gatewayChecks } from "./gateway_checks.ts";
 import { type ImageState, imageState } from "./image_state.ts";
 import { networkChecks } from "./network_checks.ts";
 import { storageChecks } from "./storage_checks.ts";
@@ -18,17 +20,18 @@ export interface HostReport {
 }
 
 export async function examineHost(
-  config: { dataDir: string; imageTrust: "host" | "debian" },
+  config: GatewayConfig & { dataDir: string; imageTrust: "host" | "debian" },
   signal: AbortSignal,
 ): Promise<HostReport> {
-  const [system, network, storage, image] = await Promise.all([
+  const [system, network, storage, gateway, image] = await Promise.all([
     systemChecks(),
     networkChecks(signal),
     storageChecks(config.dataDir, signal),
+    gatewayChecks(config),
     imageState(config),
   ]);
-  const drivers = await driverChecks(signal);
-  const checks = [...system, ...network, ...storage];
+  const drivers = await driverChecks(config, signal);
+  const checks = [...system, ...network, ...storage, ...gateway];
   const ok = drivers.some((driver) => driver.works);
   const fixes = [
     ...checks.filter((check) => check.status !== "ok").map((check) => check.fix),

@@ -12,6 +12,7 @@ export async function storageChecks(dataDir: string, signal: AbortSignal): Promi
     loopDevices(),
     await program("mkfs.ext4", ["-V"], "e2fsprogs", signal),
     await program("mmdebstrap", ["--version"], "mmdebstrap", signal),
+    await program("tcc", ["-v"], "tcc", signal),
   ];
 }
 
@@ -48,7 +49,12 @@ async function reflink(folder: string, signal: AbortSignal): Promise<Check> {
       ["--reflink=always", source, join(directory, "b")],
       signal,
     );
-    return ok("reflink", success ? "yes" : "no (not needed: copies are hard links)");
+    return ok(
+      "reflink",
+      success
+        ? "yes: volumes and snapshots share what is the same in them"
+        : "no: a volume from a snapshot is a whole (sparse) copy of it",
+    );
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -25,7 +25,7 @@ async function operatingSystem(): Promise<Check> {
   return warning(
     name,
     `${title}: setup knows Debian and Ubuntu`,
-    "install gVisor (runsc), nftables, iproute2, mmdebstrap and e2fsprogs with your package manager",
+    "install gVisor (runsc), nftables, iproute2, mmdebstrap, tcc and e2fsprogs with your package manager",
   );
 }
 

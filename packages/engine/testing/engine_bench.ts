@@ -27,9 +27,11 @@ export async function startBench(options: BenchOptions): Promise<EngineBench> {
   const log: Log = { debug() {}, info() {}, warn: note, error: note };
   const engine = await createEngine({
     dataDir,
-    driver: createGvisorDriver({ stateDir: `${dataDir}/gvisor`, log }),
+    drivers: [createGvisorDriver({ stateDir: `${dataDir}/gvisor`, log })],
     records,
     log,
+    templates: false,
+    pool: false,
     ...options,
   });
   return {

@@ -1,4 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Socket } from "node:net";
 import { apiErrorSchema, PaddockError } from "@paddock/protocol";
 import type { Context } from "hono";
 import { z } from "zod";
@@ -9,11 +10,17 @@ import { version } from "../version.ts";
 import { answerError } from "./api_error.ts";
 import { authenticate } from "./authenticate.ts";
 import type { Answer, Call, Operation } from "./operation.ts";
+import { checkpoints } from "./operations/checkpoints.ts";
 import { createSandbox } from "./operations/create_sandbox.ts";
 import { expose } from "./operations/expose.ts";
+import { exposures } from "./operations/exposures.ts";
+import { fork } from "./operations/fork.ts";
 import { listSandboxes } from "./operations/list_sandboxes.ts";
 import { oneSandbox } from "./operations/one_sandbox.ts";
+import { pause } from "./operations/pause.ts";
+import { templates } from "./operations/templates.ts";
 import { service } from "./operations/service.ts";
+import { volumes } from "./operations/volumes.ts";
 import { regionOfHost } from "./region_of_host.ts";
 import { isSocketPath } from "./socket_routes.ts";
 
@@ -22,17 +29,24 @@ const operations: readonly Operation[] = [
   listSandboxes,
   createSandbox,
   ...oneSandbox,
+  fork,
+  ...pause,
+  ...checkpoints,
+  ...templates,
   ...expose,
+  ...exposures,
+  ...volumes,
 ];
 
 /** Resources of Deno Deploy that published clients can ask for and this server does not have. */
 const FOREIGN =
-  /^\/api\/v2\/(apps|volumes|snapshots|layers|revisions|sandboxes\/[^/]+\/deploy|sandbox\/deploy)(\/|$)/;
+  /^\/api\/v2\/(apps|layers|revisions|sandboxes\/[^/]+\/deploy|sandbox\/deploy)(\/|$)/;
 
 interface Bindings {
   traceId: string;
   log: Log;
   body: () => Promise<Uint8Array>;
+  socket: Socket;
 }
 
 export interface App {
@@ -63,7 +77,14 @@ export function createApp(services: Services): App {
   app.onError((error, context) => {
     const { traceId, log } = context.env;
     const { status, body } = answerError(error, traceId, log);
-    const headers = { "content-type": "application/json", "x-deno-trace-id": traceId };
+    const headers = new Headers({
+      "content-type": "application/json",
+      "x-deno-trace-id": traceId,
+    });
+    // One connection too many is not kept after it was told so.
+    if (error instanceof PaddockError && error.code === "TOO_MANY_CONNECTIONS") {
+      headers.set("connection", "close");
+    }
     return new Response(body, { status, headers });
   });
   return { fetch: async (request, bindings) => await app.fetch(request, bindings) };
@@ -83,6 +104,7 @@ async function serve(
       organization: req.header("x-deno-org"),
     }, services.store.tokens);
     log = log.with({ organization: identity.organization });
+    services.organizationConnections.claim(context.env.socket, identity.organizationId);
     services.closing.throwIfAborted();
   }
   const call: Call = {
@@ -92,6 +114,7 @@ async function serve(
     params: req.param(),
     query: new URL(req.url).searchParams,
     hostRegion: regionOfHost(req.header("host"), services.config.regions),
+    origin: `http://${req.header("host") ?? "localhost"}`,
     json: () => readJson(context.env.body),
     signal: AbortSignal.any([req.raw.signal, services.closing]),
     log,
@@ -132,7 +155,7 @@ function nothingAt(method: string, path: string): PaddockError {
   }
   if (FOREIGN.test(path)) {
     return new PaddockError("NOT_SUPPORTED_YET", {
-      message: "This Paddock runs sandboxes; it has no apps, volumes, snapshots or deployments.",
+      message: "This Paddock runs sandboxes; it has no apps and no deployments.",
     });
   }
   return new PaddockError("ROUTE_NOT_FOUND");

@@ -100,6 +100,18 @@ Deno.test("one organisation never sees another's sandboxes", async (test) => {
       assert.deepEqual([theirs.status, theirs.code], [404, "SANDBOX_NOT_FOUND"]);
     });
   }
+  await test.step("logs, once it has ended", async () => {
+    const ended = await create(server, { timeout: "5m" });
+    server.engine.endedLogs.set(ended.id, "why it crashed\n");
+    await server.fetch(`/api/v3/sandbox/${ended.id}`, { method: "DELETE" });
+    const path = `/api/v3/sandbox/${ended.id}/logs`;
+    const theirs = await refusal(await server.fetch(path, { token: server.otherToken }));
+    assert.deepEqual([theirs.status, theirs.code], [404, "SANDBOX_NOT_FOUND"]);
+    assert.equal(await (await server.fetch(path)).text(), "why it crashed\n");
+    server.engine.endedLogs.clear();
+    const old = await refusal(await server.fetch(path));
+    assert.deepEqual([old.status, old.code], [410, "SANDBOX_STOPPED"]);
+  });
   const listed = await server.fetch("/api/v2/sandboxes?status=all", { token: server.otherToken });
   assert.deepEqual(await listed.json(), []);
   assert.equal((await server.fetch(`/api/v3/sandbox/${id}`)).status, 200, "its owner still has it");
@@ -123,8 +135,15 @@ Deno.test("what is wrong in a configuration is named", async (test) => {
     [{ stop_at_ms: Date.now() - 1 }, 400, "INVALID_CONFIG", "stop_at_ms"],
     [{ stop_at_ms: Date.now() + 1e12 }, 400, "TIMEOUT_TOO_LONG", "stop_at_ms"],
     [{ region: "mars" }, 400, "UNKNOWN_REGION", "region"],
-    [{ root: { volume: "v" } }, 501, "NOT_SUPPORTED_YET", "root"],
-    [{ volumes: [{ volume: "v", path: "/v" }] }, 501, "NOT_SUPPORTED_YET", "volumes"],
+    [{ root: { volume: "v" } }, 404, "VOLUME_NOT_FOUND", "root"],
+    [{ volumes: [{ volume: "v", path: "/v" }] }, 404, "VOLUME_NOT_FOUND", "volumes"],
+    [{ volumes: [{ volume: "v", path: "/v/.." }] }, 400, "INVALID_CONFIG", "volumes.0.path"],
+    [
+      { volumes: [{ volume: "v", path: "/v", readOnly: true }] },
+      400,
+      "INVALID_CONFIG",
+      "volumes.0.readOnly",
+    ],
     [{ allow_net: ["example.com"] }, 501, "NOT_SUPPORTED_YET", "allow_net"],
     [{ allow_net: [] }, 501, "NOT_SUPPORTED_YET", "allow_net"],
     [{ secrets: { A: { hosts: ["x"], value: "v" } } }, 501, "NOT_SUPPORTED_YET", "secrets"],
@@ -286,7 +305,8 @@ Deno.test("addresses and methods that do not exist are told apart", async () => 
     ["GET", "/api/v2/sandbox/ws", 426, "UPGRADE_REQUIRED"],
     ["PUT", "/health", 405, "METHOD_NOT_ALLOWED"],
     ["GET", "/api/v2/apps", 501, "NOT_SUPPORTED_YET"],
-    ["POST", "/api/v2/volumes/x/snapshot", 501, "NOT_SUPPORTED_YET"],
+    ["POST", "/api/v2/layers", 501, "NOT_SUPPORTED_YET"],
+    ["PATCH", "/api/v2/volumes/x", 405, "METHOD_NOT_ALLOWED"],
     ["POST", "/api/v2/sandboxes/x/deploy", 501, "NOT_SUPPORTED_YET"],
   ];
   for (const [method, path, status, code] of cases) {

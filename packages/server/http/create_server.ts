@@ -7,16 +7,21 @@ import {
 import type { AddressInfo, Socket } from "node:net";
 import { PaddockError } from "@paddock/protocol";
 import type { Engine } from "@paddock/engine";
+import type { GatewayAddresses } from "@paddock/gateway";
 import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
 import { Creator } from "../sandbox/creator.ts";
+import { Gate } from "../sandbox/gate.ts";
 import { Graces } from "../sandbox/graces.ts";
 import type { Services } from "../services.ts";
 import { Connections } from "../session/connections.ts";
+import { SandboxPlaces } from "../session/sandbox_places.ts";
+import { Standstills } from "../session/standstills.ts";
 import type { Store } from "../store/store.ts";
 import { answerError } from "./api_error.ts";
 import { createApp } from "./app.ts";
 import { bridge, respond } from "./node_bridge.ts";
+import { OrganizationConnections } from "./organization_connections.ts";
 import { respondRaw } from "./raw_response.ts";
 import { newTraceId } from "./trace.ts";
 import { handleUpgrade } from "./upgrade.ts";
@@ -38,9 +43,13 @@ export interface ServerOptions {
   engine: Engine;
   store: Store;
   log: Log;
+  /** Left out: no preview URLs and no SSH. */
+  gateway?: GatewayAddresses;
+  prepareVscode?: (signal: AbortSignal) => Promise<void>;
 }
 
-export function createServer({ config, engine, store, log }: ServerOptions): PaddockServer {
+export function createServer(options: ServerOptions): PaddockServer {
+  const { config, engine, store, log, gateway, prepareVscode } = options;
   const closing = new AbortController();
   let closed: Promise<void> | undefined;
   const failed = Promise.withResolvers<never>();
@@ -52,11 +61,19 @@ export function createServer({ config, engine, store, log }: ServerOptions): Pad
     engine,
     store,
     log,
+    gateway,
+    prepareVscode,
     connections,
+    sandboxPlaces: new SandboxPlaces(config.limits.connectionsPerSandbox),
+    organizationConnections: new OrganizationConnections(config.limits.connectionsPerOrganization),
     graces,
+    standstills: new Standstills(connections, graces),
+    volumeGate: new Gate(config.limits.volumesInFlight),
     creator: new Creator({
       engine,
       sandboxes: store.sandboxes,
+      volumes: store.volumes,
+      checkpoints: store.checkpoints,
       regions: config.regions,
       limits: config.limits,
     }),
@@ -77,11 +94,12 @@ export function createServer({ config, engine, store, log }: ServerOptions): Pad
     });
     const { requestBodyBytes, requestTimeoutMs } = config.limits;
     const limits = { requestBodyBytes, answerMs: requestTimeoutMs };
+    const { socket } = message;
     bridge(
       message,
       response,
       limits,
-      ({ request, body }) => app.fetch(request, { traceId, log: requestLog, body }),
+      ({ request, body }) => app.fetch(request, { traceId, log: requestLog, body, socket }),
     ).catch((error) => {
       if (response.destroyed || response.headersSent) return void message.socket.destroy();
       const { status, body } = answerError(error, traceId, requestLog);

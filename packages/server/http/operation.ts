@@ -12,6 +12,8 @@ export interface Call {
   query: URLSearchParams;
   /** Region meant by the host name, when it names one. */
   hostRegion: Region["code"] | undefined;
+  /** What the caller called this server: only for links back to it. */
+  origin: string;
   /** The body as JSON; an empty body is undefined. Throws INVALID_REQUEST. */
   json(): Promise<unknown>;
   /** Aborted when the client leaves. */

@@ -39,6 +39,8 @@ export interface Opened {
   sandbox: RunningSandbox;
   /** Gives the session up; once. */
   release(): void;
+  /** Among the connections to the sandbox; given back once this one has ended. */
+  place: Disposable;
   /** Takes back what was done for a client that never got its connection. */
   undo(): Promise<void>;
   /** The connection stands: a session sandbox no longer waits for its first one. */
@@ -81,30 +83,28 @@ async function create(
   }, signal);
   const { release } = hold(sandbox);
   // Nobody knows the id of a sandbox whose creator has no connection: it would be lost for good.
-  return { sandbox, release, undo: () => sandbox.kill("create_failed"), connected() {} };
+  const place = services.sandboxPlaces.take(sandbox.spec.id);
+  return { sandbox, release, place, undo: () => sandbox.kill("create_failed"), connected() {} };
 }
 
 async function connect(
   services: Services,
-  { identity }: OpenRequest,
+  { identity, signal }: OpenRequest,
   idOrAlias: string,
 ): Promise<Opened> {
-  const { engine, store, connections, config, graces } = services;
-  const sandbox = await findRunning(
-    { engine, sandboxes: store.sandboxes },
-    identity.organizationId,
-    idOrAlias,
-  );
-  const { id } = sandbox.spec;
-  const max = config.limits.connectionsPerSandbox;
-  if (connections.count(id) >= max) {
-    throw new PaddockError("TOO_MANY_CONNECTIONS", {
-      message: `A sandbox takes ${max} connections (limits.connectionsPerSandbox).`,
-      details: { limit: "connectionsPerSandbox", max },
-    });
-  }
+  const { engine, store, sandboxPlaces, graces, standstills } = services;
+  const find = () =>
+    findRunning(
+      { engine, sandboxes: store.sandboxes, signal },
+      identity.organizationId,
+      idOrAlias,
+    );
+  const { id } = (await find()).spec;
+  await standstills.passed(id, signal);
+  const sandbox = await find();
+  const place = sandboxPlaces.take(id);
   const { release } = hold(sandbox);
-  return { sandbox, release, undo: async () => {}, connected: () => graces.end(id) };
+  return { sandbox, release, place, undo: async () => {}, connected: () => graces.end(id) };
 }
 
 function hold(sandbox: RunningSandbox): { release(): void } {

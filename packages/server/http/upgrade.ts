@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { closeCodes, PaddockError } from "@paddock/protocol";
-import type { RunningSandbox } from "@paddock/engine";
+import { hasVolumes, type RunningSandbox } from "@paddock/engine";
 import type { Services } from "../services.ts";
 import { acceptOf, type ClientHandshake, readHandshake } from "../session/handshake.ts";
 import { closeOf } from "../session/connections.ts";
@@ -19,6 +19,8 @@ import { type Opened, openSandbox, type SocketRoute, socketRouteOf } from "./soc
 const KEEP_ALIVE_MS = 15_000;
 /** How long one side of a connection may take to finish after the other. */
 const LINGER_MS = 2_000;
+/** Less than published clients wait for the end of a connection that both sides have closed. */
+const SESSION_END_WITHIN_MS = 25_000;
 /** The engine knows why a sandbox ended soon after its agent has fallen silent. */
 const EXPLAIN_WITHIN_MS = 1_500;
 
@@ -43,6 +45,7 @@ export async function handleUpgrade(
       organization: headerOf(request, "x-deno-org"),
     }, services.store.tokens);
     log = log.with({ organization: identity.organization });
+    services.organizationConnections.claim(socket, identity.organizationId);
     const handshake = readHandshake(request);
     const opened = await openSandbox(services, { route, identity, request, signal });
     log = log.with({ sandbox: opened.sandbox.spec.id });
@@ -71,7 +74,7 @@ interface Joining {
 
 async function join(joining: Joining): Promise<void> {
   const { services, opened, route, handshake, early, socket, traceId, log } = joining;
-  const { sandbox, release } = opened;
+  const { sandbox, release, place } = opened;
   let agent: AgentConnection;
   try {
     agent = await dial(joining);
@@ -79,6 +82,7 @@ async function join(joining: Joining): Promise<void> {
     early.signal.throwIfAborted();
   } catch (error) {
     release();
+    place[Symbol.dispose]();
     await opened.undo();
     throw error;
   }
@@ -93,11 +97,13 @@ async function join(joining: Joining): Promise<void> {
   const splice = new Splice({
     client: socket,
     agent: agent.socket,
+    agentReads: agent.reads,
     clientHead,
     agentHead: agent.head,
     idleMs: services.config.limits.clientIdleMs,
     lingerMs: LINGER_MS,
     explain: () => explain(sandbox),
+    ...(hasVolumes(sandbox.spec) && { beforeEnd: () => endSession(sandbox, release) }),
     onClientGone: release,
   });
   services.connections.add(sandbox.spec.id, splice);
@@ -105,6 +111,7 @@ async function join(joining: Joining): Promise<void> {
   sandbox.ended.then((reason) => services.connections.sandboxEnded(sandbox.spec.id, reason));
   log.info("client connected", { route: route.kind, encoding: route.encoding });
   splice.done.then((result) => {
+    place[Symbol.dispose]();
     log.info("client disconnected", { ...result, ms: Math.round(performance.now() - began) });
   });
 }
@@ -126,6 +133,16 @@ async function dial({ services, opened, route, handshake, early }: Joining) {
       cause,
     });
   }
+}
+
+/** A client whose `close` has returned finds on its volumes what its session wrote. */
+async function endSession(sandbox: RunningSandbox, release: () => void): Promise<void> {
+  release();
+  if (sandbox.state === "running") return;
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, SESSION_END_WITHIN_MS);
+  await Promise.race([sandbox.ended, late.promise]);
+  clearTimeout(timer);
 }
 
 function explain(sandbox: RunningSandbox): Promise<{ code: number; reason: string }> {

@@ -378,6 +378,50 @@ Deno.test("connections to one sandbox are limited", async () => {
   second.socket.terminate();
 });
 
+Deno.test("connections that are opened at once do not exceed the sandbox's limit", async () => {
+  await using server = await serveStandIn({ connectionsPerSandbox: 4 });
+  const first = await open(server, CREATE);
+  const path = `/api/v3/sandbox/${first.headers["x-deno-sandbox-id"]}/connect`;
+  const all = await Promise.allSettled(Array.from({ length: 20 }, () => open(server, path)));
+  const got = all.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+  assert.equal(got.length, 3);
+  // A place that comes free is another's.
+  const gone = closed(got[0].socket);
+  got[0].socket.close();
+  await gone;
+  let again: Opened | undefined;
+  await until("a free place", () => {
+    again ?? open(server, path).then((opened) => again ??= opened, () => {});
+    return again !== undefined;
+  });
+  for (const { socket } of [first, ...got, again!]) socket.terminate();
+});
+
+Deno.test("one organisation does not take all connections of the server", async () => {
+  await using server = await serveStandIn({ connectionsPerOrganization: 3 });
+  const held = [await open(server, CREATE), await open(server, CREATE), await open(server, CREATE)];
+  const path = `/api/v3/sandbox/${held[0].headers["x-deno-sandbox-id"]}/connect`;
+  const got = await refused(open(server, path));
+  assert.deepEqual([got.status, got.code], [429, "TOO_MANY_CONNECTIONS"]);
+  assert.match(String(got.message), /limits\.connectionsPerOrganization/);
+  const listing = await server.fetch("/api/v2/sandboxes");
+  assert.equal(listing.status, 429);
+  assert.equal(listing.headers.get("connection"), "close");
+  assert.equal((await listing.json()).code, "TOO_MANY_CONNECTIONS");
+  const others = await server.fetch("/api/v2/sandboxes", { token: server.otherToken });
+  assert.deepEqual(await others.json(), []);
+  held[2].socket.terminate();
+  await until("the place of the one that left", () => server.engine.list().length === 2);
+  let again: Response | undefined;
+  for (let tries = 0; again?.status !== 200; tries++) {
+    assert.ok(tries < 100, "its place is not free");
+    await again?.arrayBuffer();
+    again = await server.fetch("/api/v2/sandboxes");
+  }
+  assert.equal((await again.json()).length, 2);
+  for (const { socket } of held) socket.terminate();
+});
+
 /** An upgrade request on a bare socket, for clients that do what no library does. */
 async function rawUpgrade(server: StandInServer, path: string): Promise<Socket> {
   const socket = connect(Number(new URL(server.url).port), "127.0.0.1");

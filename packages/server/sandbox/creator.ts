@@ -5,9 +5,18 @@ import {
   resolveRegion,
   type SandboxConfig,
 } from "@paddock/protocol";
-import type { Engine, RunningSandbox } from "@paddock/engine";
+import type {
+  Engine,
+  ForkRequest,
+  RunningSandbox,
+  SandboxSpec,
+  StoredCheckpoint,
+} from "@paddock/engine";
+import type { CheckpointRecords } from "../store/checkpoints.ts";
 import type { Sandboxes } from "../store/sandboxes.ts";
+import type { VolumeRecords } from "../store/volumes.ts";
 import { Gate } from "./gate.ts";
+import { resolveVolumes } from "./resolve_volumes.ts";
 
 const MiB = 1024 * 1024;
 
@@ -22,6 +31,8 @@ export interface CreateRequest {
 export interface CreatorOptions {
   engine: Engine;
   sandboxes: Sandboxes;
+  volumes: VolumeRecords;
+  checkpoints: CheckpointRecords;
   regions: readonly Region[];
   limits: { createsInFlight: number; sandboxesPerOrganization: number };
 }
@@ -39,26 +50,50 @@ export class Creator {
   }
 
   async create(request: CreateRequest, signal: AbortSignal): Promise<RunningSandbox> {
-    const { engine, sandboxes, regions } = this.#options;
+    const { sandboxes, regions } = this.#options;
     const { organizationId, config, alias } = request;
     refuseWhatIsToCome(config);
-    const region = resolveRegion(config.region ?? request.hostRegion, regions);
+    const checkpoint = this.#findCheckpoint(organizationId, config);
+    const { region: volumesRegion, ...volumes } = resolveVolumes(
+      config,
+      organizationId,
+      this.#options.volumes,
+    );
+    // Clients say the region in the host name, which a server of one address does not hear: then it is
+    // where the volumes are.
+    const region = resolveRegion(
+      config.region ?? request.hostRegion ?? volumesRegion ?? checkpoint?.region,
+      regions,
+    );
+    if (volumesRegion !== undefined && volumesRegion !== region.code) {
+      throw new PaddockError("INVALID_CONFIG", {
+        field: "region",
+        message:
+          `region: the volumes are in ${volumesRegion}, the sandbox would be in ${region.code}`,
+      });
+    }
     if (alias !== undefined && await sandboxes.find(organizationId, alias)) {
       throw new PaddockError("SANDBOX_ALREADY_EXISTS", { field: "sandbox_id" });
     }
     using _place = this.#takePlace(organizationId);
     using _key = await this.#gate.enter(signal);
     const id = newSandboxId(region.code);
-    const sandbox = await engine.create({
+    const spec: SandboxSpec = {
       id,
       organizationId,
       region: region.code,
       stopAt: config.stopAt,
       memoryBytes: config.memoryMb * MiB,
       labels: config.labels,
+      ...(checkpoint && { checkpoint: checkpoint.id }),
+      ...(config.template && { ...ofTemplate(config.template, checkpoint!) }),
       ...(alias === undefined ? {} : { alias }),
       env: config.env,
-    }, signal).catch(async (error) => {
+      ...(config.driver === undefined ? {} : { driver: config.driver }),
+      ...(config.pauseAfterIdleMs !== undefined && { pauseAfterIdleMs: config.pauseAfterIdleMs }),
+      ...volumes,
+    };
+    const sandbox = await this.#createFrom(spec, request, signal).catch(async (error) => {
       // Of two that ask for one name at once, the records let the first in.
       const named = alias && await sandboxes.find(organizationId, alias);
       if (!named || named.id === id) throw error;
@@ -69,7 +104,50 @@ export class Creator {
     throw signal.reason;
   }
 
-  #takePlace(organizationId: string): Disposable {
+  /** A template may make way for its successor between being looked up and being used. */
+  async #createFrom(
+    spec: SandboxSpec,
+    { organizationId, config }: CreateRequest,
+    signal: AbortSignal,
+  ): Promise<RunningSandbox> {
+    const { engine } = this.#options;
+    try {
+      return await engine.create(spec, signal);
+    } catch (error) {
+      const gone = error instanceof PaddockError && error.code === "CHECKPOINT_NOT_FOUND";
+      if (!gone || !config.template) throw error;
+      const successor = this.#findCheckpoint(organizationId, config)!;
+      const own = { checkpoint: successor.id, ...ofTemplate(config.template, successor) };
+      return await engine.create({ ...spec, ...own }, signal);
+    }
+  }
+
+  /** What the sandbox is to go on from. One of another organisation looks like one that does not exist. */
+  #findCheckpoint(organizationId: string, { checkpoint, template }: SandboxConfig) {
+    const [kind, reference] = template
+      ? ["template" as const, template.reference]
+      : ["checkpoint" as const, checkpoint];
+    if (reference === undefined) return undefined;
+    const record = this.#options.checkpoints.find(organizationId, kind, reference);
+    if (record) return record;
+    const code = template ? "TEMPLATE_NOT_FOUND" : "CHECKPOINT_NOT_FOUND";
+    throw new PaddockError(code, { field: kind });
+  }
+
+  async fork(
+    original: RunningSandbox,
+    request: ForkRequest,
+    signal: AbortSignal,
+  ): Promise<RunningSandbox[]> {
+    using _places = this.#takePlace(original.spec.organizationId, request.count);
+    using _key = await this.#gate.enter(signal);
+    const forks = await this.#options.engine.fork(original.spec.id, request, signal);
+    if (!signal.aborted) return forks;
+    await Promise.all(forks.map((sandbox) => sandbox.kill("session_closed")));
+    throw signal.reason;
+  }
+
+  #takePlace(organizationId: string, places = 1): Disposable {
     const { engine, limits } = this.#options;
     const pending = this.#pending.get(organizationId) ?? 0;
     const alive =
@@ -77,16 +155,16 @@ export class Creator {
         spec.organizationId === organizationId && state === "running"
       ).length;
     const max = limits.sandboxesPerOrganization;
-    if (alive + pending >= max) {
+    if (alive + pending + places > max) {
       throw new PaddockError("TOO_MANY_SANDBOXES", {
         message: `The organisation has as many sandboxes as it may have: ${max}.`,
         details: { limit: "sandboxesPerOrganization", max },
       });
     }
-    this.#pending.set(organizationId, pending + 1);
+    this.#pending.set(organizationId, pending + places);
     return {
       [Symbol.dispose]: () => {
-        const left = this.#pending.get(organizationId)! - 1;
+        const left = this.#pending.get(organizationId)! - places;
         if (left === 0) this.#pending.delete(organizationId);
         else this.#pending.set(organizationId, left);
       },
@@ -94,13 +172,16 @@ export class Creator {
   }
 }
 
+function ofTemplate(
+  { memoryMb }: { memoryMb: number | undefined },
+  { name, memoryBytes }: StoredCheckpoint,
+): Pick<SandboxSpec, "template" | "memoryBytes"> {
+  return { template: name!, memoryBytes: memoryMb === undefined ? memoryBytes : memoryMb * MiB };
+}
+
 /** A sandbox without what was asked for could be a leak: refusing is the only honest answer. */
 function refuseWhatIsToCome(config: SandboxConfig): void {
-  const field = config.root !== undefined
-    ? "root"
-    : config.volumes.length > 0
-    ? "volumes"
-    : config.allowNet !== undefined
+  const field = config.allowNet !== undefined
     ? "allow_net"
     : Object.keys(config.secrets).length > 0
     ? "secrets"

@@ -28,24 +28,32 @@ export async function findRecord(
   return record;
 }
 
-/** A sandbox that can be talked to now. */
+/** A sandbox that can be talked to now. One that is paused is resumed. */
 export async function findRunning(
-  { engine, sandboxes }: { engine: Engine; sandboxes: Sandboxes },
+  { engine, sandboxes, signal }: { engine: Engine; sandboxes: Sandboxes; signal: AbortSignal },
   organizationId: string,
   idOrAlias: string,
 ): Promise<RunningSandbox> {
   const record = await findRecord(sandboxes, organizationId, idOrAlias);
   const sandbox = engine.get(record.id);
-  if (sandbox?.state === "running") return sandbox;
+  if (sandbox?.state === "running" || sandbox?.state === "paused") {
+    await sandbox.resume(signal);
+    return sandbox;
+  }
   if (sandbox?.state === "creating") {
     throw new PaddockError("SANDBOX_NOT_FOUND", {
       message: "The sandbox is still being created.",
       hint: "Connect once the call that creates it has answered.",
     });
   }
-  if (record.endReason === "out_of_memory") throw new PaddockError("SANDBOX_OUT_OF_MEMORY");
-  throw new PaddockError("SANDBOX_STOPPED", {
-    message: `The sandbox has stopped: ${describeEnd(record.endReason)}.`,
-    details: { endReason: record.endReason },
+  throw endedError(record);
+}
+
+/** Why a sandbox can no longer be asked for anything. */
+export function endedError({ endReason }: SandboxRecord): PaddockError {
+  if (endReason === "out_of_memory") return new PaddockError("SANDBOX_OUT_OF_MEMORY");
+  return new PaddockError("SANDBOX_STOPPED", {
+    message: `The sandbox has stopped: ${describeEnd(endReason)}.`,
+    details: { endReason },
   });
 }

@@ -1,8 +1,8 @@
 import type { RunningSandbox } from "@paddock/engine";
 
 /**
- * Session sandboxes created over plain HTTP have no connection yet: each is held for a while, until
- * its first connection stands.
+ * Session sandboxes created over plain HTTP have no connection yet, and those that were checkpointed
+ * have none any more: each is held for a while, until its first connection stands.
  */
 export class Graces {
   readonly #held = new Map<string, () => void>();
@@ -15,6 +15,7 @@ export class Graces {
   begin(sandbox: RunningSandbox): void {
     const { id } = sandbox.spec;
     const session = sandbox.holdSession();
+    this.end(id);
     const timer = setTimeout(() => this.end(id), this.#graceMs);
     this.#held.set(id, () => {
       clearTimeout(timer);

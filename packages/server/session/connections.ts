@@ -23,19 +23,15 @@ export class Connections {
     });
   }
 
-  count(sandboxId: string): number {
-    return this.#bySandbox.get(sandboxId)?.size ?? 0;
-  }
-
-  get size(): number {
-    let total = 0;
-    for (const splices of this.#bySandbox.values()) total += splices.size;
-    return total;
-  }
-
   sandboxEnded(sandboxId: string, reason: EndReason): void {
     const { code, text } = closeOf(reason);
     for (const splice of this.#bySandbox.get(sandboxId) ?? []) splice.close(code, text);
+  }
+
+  /** Ends the connections to a sandbox's agent, and asks the clients to do as the code says. */
+  async turnAway(sandboxId: string, code: number, reason: string): Promise<void> {
+    const splices = [...this.#bySandbox.get(sandboxId) ?? []];
+    await Promise.all(splices.map((splice) => splice.closeInOrder(code, reason)));
   }
 
   /** Resolves when the last one is gone; a client that does not answer is not waited for long. */

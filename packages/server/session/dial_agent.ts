@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { PaddockError } from "@paddock/protocol";
+import { BulkReads } from "./bulk_reads.ts";
 import { acceptOf } from "./handshake.ts";
 
 /** The agent is part of the guest: its answer is bounded in size before a byte of it is read. */
@@ -14,6 +15,8 @@ export interface AgentAddress {
 
 export interface AgentConnection {
   socket: Socket;
+  /** Paused, and nobody listens yet. */
+  reads: BulkReads;
   /** What the agent sent right after its response head. */
   head: Uint8Array;
   protocol: string | undefined;
@@ -30,15 +33,18 @@ export async function dialAgent(
   const { encoding, protocol, signal } = options;
   signal.throwIfAborted();
   const key = randomBytes(16).toString("base64");
-  const socket = connect({ host: agent.host, port: agent.port, noDelay: true });
+  const reads = new BulkReads();
+  const { host, port } = agent;
+  const socket = connect({ host, port, noDelay: true, onread: reads.onread });
   try {
     const { text, rest } = await exchange(
       socket,
+      reads,
       requestHead(agent, key, encoding, protocol),
       signal,
     );
     const accepted = checkResponse(text, key, protocol);
-    return { socket, head: rest, protocol: accepted };
+    return { socket, reads, head: rest, protocol: accepted };
   } catch (error) {
     socket.destroy();
     throw error;
@@ -67,6 +73,7 @@ function requestHead(
 
 function exchange(
   socket: Socket,
+  reads: BulkReads,
   request: string,
   signal: AbortSignal,
 ): Promise<{ text: string; rest: Uint8Array }> {
@@ -74,7 +81,7 @@ function exchange(
     let received = Buffer.alloc(0);
     const settle = (finish: () => void) => {
       signal.removeEventListener("abort", onAbort);
-      socket.removeListener("data", onData);
+      reads.listen(undefined);
       socket.removeListener("close", onClose);
       socket.removeListener("error", onError);
       finish();
@@ -83,19 +90,21 @@ function exchange(
     const onAbort = () => fail(signal.reason);
     const onError = (cause: Error) => fail(unreachable("it cannot be connected to", cause));
     const onClose = () => fail(unreachable("it closed the connection", undefined));
-    const onData = (chunk: Uint8Array) => {
+    const onData = (chunk: Uint8Array): boolean => {
       received = Buffer.concat([received, chunk]);
       const end = received.indexOf("\r\n\r\n");
       if (end < 0 ? received.length > MAX_RESPONSE_HEAD_BYTES : end > MAX_RESPONSE_HEAD_BYTES) {
-        return fail(unreachable("its response head is too long", undefined));
+        fail(unreachable("its response head is too long", undefined));
+        return true;
       }
-      if (end < 0) return;
+      if (end < 0) return true;
       socket.pause();
       const text = received.subarray(0, end).toString("latin1");
       settle(() => resolve({ text, rest: received.subarray(end + 4) }));
+      return true;
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    socket.on("data", onData);
+    reads.listen(onData);
     socket.on("close", onClose);
     socket.on("error", onError);
     // Later errors are the splice's to handle; without a listener they would end the process.

@@ -1,12 +1,15 @@
 import type { Socket } from "node:net";
+import { countSplicedBytes } from "@paddock/driver";
 import { closeCodes } from "@paddock/protocol";
+import type { BulkReads } from "./bulk_reads.ts";
+import { ClientReads } from "./client_reads.ts";
 import { closeFrame, PING_FRAME } from "./control_frames.ts";
 import { FrameBoundary } from "./frame_boundary.ts";
-import { countSplicedBytes } from "./reclaim.ts";
 
 export interface SpliceOptions {
   client: Socket;
   agent: Socket;
+  agentReads: BulkReads;
   /** Bytes that each side sent along with its handshake. */
   clientHead: Uint8Array;
   agentHead: Uint8Array;
@@ -16,6 +19,8 @@ export interface SpliceOptions {
   lingerMs: number;
   /** Asked when the agent goes without a word: what to tell the client. */
   explain: () => Promise<{ code: number; reason: string }>;
+  /** Waited for when both sides have said goodbye, before the client's connection ends. */
+  beforeEnd?: () => Promise<void>;
   /** Called once, as soon as the client is known to be gone or the splice is over. */
   onClientGone: () => void;
 }
@@ -26,6 +31,10 @@ export interface SpliceResult {
   bytesFromClient: number;
   bytesFromAgent: number;
 }
+
+/** For what the agent is just sending to come to an end, so that a close can stand behind it. */
+const BOUNDARY_WITHIN_MS = 1_000;
+const BOUNDARY_POLL_MS = 5;
 
 /** A client held up by a slow agent is pinged this often: a dead one answers with a reset. */
 const STALLED_PING_MS = 1_000;
@@ -39,12 +48,14 @@ export class Splice {
   readonly done: Promise<SpliceResult>;
   readonly #options: SpliceOptions;
   readonly #boundary = new FrameBoundary();
+  readonly #clientReads = new ClientReads((chunk, done) => this.#fromClient(chunk, done));
   readonly #finish: (result: SpliceResult) => void;
   #endedBy: SpliceResult["endedBy"] | undefined;
   #detail: string | undefined;
   #bytesFromClient = 0;
   #bytesFromAgent = 0;
   #clientGone = false;
+  #clientEnding = false;
   #finished = false;
   #lastHeard = performance.now();
   #lastPing = 0;
@@ -64,8 +75,19 @@ export class Splice {
     if (this.#endedBy === undefined) this.#sayGoodbye("server", code, reason);
   }
 
+  /** As `close`, once what the agent is just sending is complete; not for long. */
+  async closeInOrder(code: number, reason: string): Promise<void> {
+    const until = performance.now() + BOUNDARY_WITHIN_MS;
+    while (!this.#mayInsert() && this.#endedBy === undefined && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, BOUNDARY_POLL_MS));
+    }
+    this.close(code, reason);
+  }
+
   /** Called every second or so by the owner of all splices. */
   tick(now: number): void {
+    this.#options.agentReads.tick();
+    this.#clientReads.tick();
     if (this.#endedBy !== undefined) return;
     const silent = now - this.#lastHeard;
     if (silent > this.#options.idleMs) {
@@ -84,7 +106,7 @@ export class Splice {
   }
 
   #start(): void {
-    const { client, agent, clientHead, agentHead } = this.#options;
+    const { client, agent, agentReads, clientHead, agentHead } = this.#options;
     client.on("error", (error) => this.#detail ??= error.message);
     agent.on("error", (error) => this.#detail ??= error.message);
     client.on("close", () => {
@@ -95,7 +117,8 @@ export class Splice {
     client.on("end", () => {
       this.#clientLeft();
       agent.end();
-      this.#lingerThen(() => this.#destroy());
+      if (this.#options.beforeEnd) this.#endClient();
+      else this.#lingerThen(() => this.#destroy());
     });
     agent.on("end", () => this.#agentLeft());
     agent.on("close", () => this.#agentLeft());
@@ -105,8 +128,10 @@ export class Splice {
       client.resume();
     });
     client.on("data", (chunk) => this.#fromClient(chunk as Uint8Array));
-    agent.on("data", (chunk) => this.#fromAgent(chunk as Uint8Array));
+    this.#clientReads.attach(client);
     if (agentHead.length > 0) this.#fromAgent(agentHead);
+    const early = agentReads.listen((chunk) => this.#fromAgent(chunk));
+    if (early.length > 0) this.#fromAgent(early);
     if (clientHead.length > 0) this.#fromClient(clientHead);
     // A socket that closed before the listeners above were on will not say so again.
     if (client.destroyed) return this.#clientLeft(), agent.destroy(), this.#settle();
@@ -115,25 +140,30 @@ export class Splice {
     agent.resume();
   }
 
-  #fromClient(chunk: Uint8Array): void {
+  /** True when the system has taken all of it; else `done` is called once it has. */
+  #fromClient(chunk: Uint8Array, done?: () => void): boolean {
     const { client, agent } = this.#options;
     this.#lastHeard = performance.now();
     this.#bytesFromClient += chunk.length;
     countSplicedBytes(chunk.length);
-    if (this.#endedBy !== undefined || !agent.writable) return;
-    if (!agent.write(chunk)) {
+    if (this.#endedBy !== undefined || !agent.writable) return true;
+    if (!agent.write(chunk, done)) {
       this.#stalledSince ??= this.#lastHeard;
       client.pause();
     }
+    return agent.writableLength === 0;
   }
 
-  #fromAgent(chunk: Uint8Array): void {
+  /** True when the system has taken all of it, so that its memory may be written to again. */
+  #fromAgent(chunk: Uint8Array): boolean {
     const { client, agent } = this.#options;
     this.#bytesFromAgent += chunk.length;
-    countSplicedBytes(chunk.length);
-    if (this.#endedBy === "server" || !client.writable) return;
+    if (this.#endedBy === "server" || !client.writable) return true;
     this.#boundary.push(chunk);
     if (!client.write(chunk)) agent.pause();
+    if (client.writableLength === 0) return true;
+    countSplicedBytes(chunk.length);
+    return false;
   }
 
   #clientLeft(): void {
@@ -145,17 +175,29 @@ export class Splice {
 
   #agentLeft(): void {
     // Nothing comes any more for a client that has finished.
-    if (this.#endedBy === "client") this.#options.client.end();
+    if (this.#endedBy === "client") this.#endClient();
     if (this.#endedBy !== undefined) return;
     if (this.#boundary.closeSeen) {
       this.#endedBy = "agent";
-      this.#options.client.end();
       this.#options.client.resume();
-      this.#lingerThen(() => this.#destroy());
+      this.#endClient();
       return;
     }
     this.#endedBy = "agent";
     this.#options.explain().then(({ code, reason }) => this.#sayGoodbye("agent", code, reason));
+  }
+
+  /** Both sides have said goodbye, or the client has and nothing more comes for it. */
+  #endClient(): void {
+    const { client, beforeEnd } = this.#options;
+    if (this.#clientEnding) return;
+    this.#clientEnding = true;
+    const end = () => {
+      client.end();
+      this.#lingerThen(() => this.#destroy());
+    };
+    if (beforeEnd) beforeEnd().then(end, end);
+    else end();
   }
 
   #sayGoodbye(by: SpliceResult["endedBy"], code: number, reason: string): void {

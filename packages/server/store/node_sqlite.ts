@@ -28,6 +28,12 @@ export class NodeSqlite {
     return new SqliteDialect({ database: { close: () => this.close(), prepare: this.#wrap } });
   }
 
+  /** Rows that this connection ever wrote or deleted; reads no file. */
+  get changes(): number {
+    const row = this.#prepare("SELECT total_changes() AS changes").get();
+    return row!.changes as number;
+  }
+
   run(sql: string, parameters: readonly unknown[]): number {
     return Number(this.#prepare(sql).run(...bind(parameters)).changes);
   }

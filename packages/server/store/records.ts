@@ -34,6 +34,8 @@ export function fromRow(row: Selectable<SandboxTable>): SandboxRecord {
     id: row.id,
     organizationId: row.organization_id,
     alias: row.alias,
+    parent: row.parent,
+    template: row.template,
     region: row.region,
     driver: row.driver,
     state: row.state,
@@ -43,6 +45,8 @@ export function fromRow(row: Selectable<SandboxTable>): SandboxRecord {
     stopAt: row.stop_at,
     stoppedAt: row.stopped_at,
     endReason: row.end_reason,
+    pauseAfterIdleMs: row.pause_after_idle_ms,
+    paused: row.paused === null ? null : JSON.parse(row.paused),
   };
 }
 
@@ -51,6 +55,8 @@ function toRow(record: SandboxRecord): SandboxTable {
     id: record.id,
     organization_id: record.organizationId,
     alias: record.alias,
+    parent: record.parent,
+    template: record.template,
     region: record.region,
     driver: record.driver,
     state: record.state,
@@ -60,6 +66,8 @@ function toRow(record: SandboxRecord): SandboxTable {
     stop_at: record.stopAt,
     stopped_at: record.stoppedAt,
     end_reason: record.endReason,
+    pause_after_idle_ms: record.pauseAfterIdleMs,
+    paused: record.paused && JSON.stringify(record.paused),
   };
 }
 
@@ -73,5 +81,6 @@ function toColumns(patch: Partial<SandboxRecord>): Partial<SandboxTable> {
   if (patch.stopAt !== undefined) columns.stop_at = patch.stopAt;
   if (patch.stoppedAt !== undefined) columns.stopped_at = patch.stoppedAt;
   if (patch.endReason !== undefined) columns.end_reason = patch.endReason;
+  if (patch.paused !== undefined) columns.paused = patch.paused && JSON.stringify(patch.paused);
   return columns;
 }

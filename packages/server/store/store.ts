@@ -2,20 +2,29 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RecordStore } from "@paddock/engine";
 import { Kysely } from "kysely";
+import { type CheckpointRecords, createCheckpoints } from "./checkpoints.ts";
+import { createExposures, type Exposures } from "./exposures.ts";
 import { migrate } from "./migrations.ts";
 import { NodeSqlite } from "./node_sqlite.ts";
 import { createOrganizations, type Organizations } from "./organizations.ts";
+import { type Pruned, pruneRecords, type RecordBounds } from "./prune_records.ts";
 import { createRecords } from "./records.ts";
 import { createSandboxes, type Sandboxes } from "./sandboxes.ts";
 import type { Schema } from "./schema.ts";
 import { createTokens, type Tokens } from "./tokens.ts";
+import { createVolumes, type VolumeRecords } from "./volumes.ts";
 
 export interface Store extends Disposable {
   readonly organizations: Organizations;
   readonly tokens: Tokens;
   readonly sandboxes: Sandboxes;
+  readonly exposures: Exposures;
+  readonly volumes: VolumeRecords;
+  readonly checkpoints: CheckpointRecords;
   /** For the engine: written synchronously, before it acts. */
   readonly records: RecordStore;
+  /** Forgets a batch of what ended long ago; see `pruneRecords`. */
+  prune(bounds: RecordBounds, batch: number, now?: number): Pruned;
   close(): void;
 }
 
@@ -43,7 +52,11 @@ export function openStore(dataDir: string): Store {
     organizations,
     tokens: createTokens(db, organizations.idOf),
     sandboxes: createSandboxes(db),
+    exposures: createExposures(database),
+    volumes: createVolumes(database, db),
+    checkpoints: createCheckpoints(database, db),
     records: createRecords(database, db),
+    prune: (bounds, batch, now = Date.now()) => pruneRecords(database, bounds, { batch, now }),
     close,
     [Symbol.dispose]: close,
   };

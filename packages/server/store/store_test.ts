@@ -16,6 +16,8 @@ function record(organizationId: string, more: Partial<SandboxRecord> = {}): Sand
     id: "sbx_ams_00000000000000000001",
     organizationId,
     alias: null,
+    parent: null,
+    template: null,
     region: "ams",
     driver: "gvisor",
     state: "creating",
@@ -25,6 +27,8 @@ function record(organizationId: string, more: Partial<SandboxRecord> = {}): Sand
     stopAt: null,
     stoppedAt: null,
     endReason: null,
+    pauseAfterIdleMs: null,
+    paused: null,
     ...more,
   };
 }
@@ -152,4 +156,49 @@ Deno.test("records of a newer Paddock are left alone", async () => {
   database.exec("PRAGMA user_version = 999");
   database.close();
   assert.throws(() => openStore(directory.path), /written by a newer Paddock \(schema 999/);
+});
+
+Deno.test("what ended long ago is forgotten, batch by batch, and what runs is kept", async () => {
+  await using directory = await dataDirectory();
+  using store = openStore(directory.path);
+  const acme = await store.organizations.ensure("acme");
+  const other = await store.organizations.ensure("other");
+  let made = 0;
+  const add = (organizationId: string, more: Partial<SandboxRecord>) => {
+    const id = `sbx_ams_${String(++made).padStart(20, "0")}`;
+    store.records.insert(record(organizationId, { id, ...more }));
+    return id;
+  };
+  const end = (at: number) => ({ state: "stopped" as const, stoppedAt: at, endReason: null });
+  const running = add(acme, { state: "running" });
+  const stopping = add(acme, { state: "stopping" });
+  const old = [1, 2, 3, 4, 5].map((at) => add(acme, end(at)));
+  const recent = [101, 102, 103, 104].map((at) => add(acme, end(at)));
+  const others = add(other, end(101));
+  store.exposures.insert({
+    ...{ name: "gone", kind: "http", sandboxId: old[0], organizationId: acme },
+    ...{ access: "public", accessHash: null, createdAt: 1 },
+  }, { exposuresPerSandbox: 1, exposuresKept: 10, exposureKeptMs: 10 });
+  const { info, token } = await store.tokens.create("acme", "revoked");
+  await store.tokens.revoke(info.id);
+  const live = await store.tokens.create("acme", "live");
+
+  const bounds = { recordsKept: 3, recordKeptMs: 100 };
+  const left = async (organizationId: string) =>
+    (await store.sandboxes.list({ organizationId, labels: {}, status: "all" }))
+      .map(({ id }) => id).sort();
+  assert.deepEqual(store.prune(bounds, 2, 200), { sandboxes: 2, tokens: 0 });
+  assert.equal((await left(acme)).length, 9);
+  assert.deepEqual(store.prune(bounds, 100, 200), { sandboxes: 4, tokens: 0 });
+  assert.deepEqual(await left(acme), [running, stopping, ...recent.slice(1)].sort());
+  assert.deepEqual(await left(other), [others]);
+  assert.equal(store.exposures.find("gone"), undefined);
+  assert.deepEqual(store.prune(bounds, 100, 200), { sandboxes: 0, tokens: 0 });
+
+  const later = Date.now() + 1_000;
+  assert.deepEqual(store.prune(bounds, 100, later), { sandboxes: 4, tokens: 1 });
+  assert.deepEqual(await left(acme), [running, stopping]);
+  assert.equal(await store.tokens.verify(token), undefined);
+  assert.ok(await store.tokens.verify(live.token));
+  assert.deepEqual((await store.tokens.list("acme")).map(({ name }) => name), ["live"]);
 });

@@ -5,12 +5,16 @@ import { PaddockError } from "@paddock/protocol";
 import type {
   EndReason,
   Engine,
+  ForkRequest,
   RecordStore,
   RunningSandbox,
   SandboxSpec,
   SandboxState,
+  VolumeStore,
 } from "@paddock/engine";
 import { type WebSocket, WebSocketServer } from "ws";
+import { StandInCheckpoints } from "./stand_in_checkpoints.ts";
+import { StandInVolumes } from "./stand_in_volumes.ts";
 
 /**
  * NOT an engine: a stand-in for tests of the HTTP surface alone. Its "sandboxes" are records and a
@@ -19,19 +23,37 @@ import { type WebSocket, WebSocketServer } from "ws";
  */
 export class StandInEngine implements Engine {
   readonly agent: EchoAgent;
+  readonly volumes: StandInVolumes;
+  readonly checkpoints = new StandInCheckpoints();
+  /** What the last sandbox was asked for. */
+  lastSpec: SandboxSpec | undefined;
   readonly #records: RecordStore;
   readonly #sandboxes = new Map<string, StandInSandbox>();
   /** A creation waits for this. */
   creation: Promise<void> = Promise.resolve();
   creating = 0;
+  /** What is kept of ended sandboxes; a test fills it. */
+  readonly endedLogs = new Map<string, string>();
   mostCreating = 0;
 
-  constructor(records: RecordStore, agent: EchoAgent) {
+  constructor(records: RecordStore, volumes: VolumeStore, agent: EchoAgent) {
     this.#records = records;
+    this.volumes = new StandInVolumes(volumes);
     this.agent = agent;
   }
 
+  async fork(id: string, request: ForkRequest, signal: AbortSignal): Promise<RunningSandbox[]> {
+    const { spec } = this.get(id)!;
+    const { count, newId, stopAt, labels, around = (work) => work() } = request;
+    await around(() => this.creation);
+    const specs = Array.from({ length: count }, () => (
+      { ...spec, id: newId(), parent: id, stopAt, labels }
+    ));
+    return await Promise.all(specs.map((it) => this.create(it, signal)));
+  }
+
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<RunningSandbox> {
+    this.lastSpec = spec;
     const sandbox = new StandInSandbox(spec, this.agent, (reason) => {
       this.#records.update(spec.id, {
         state: "stopped",
@@ -44,6 +66,8 @@ export class StandInEngine implements Engine {
       id: spec.id,
       organizationId: spec.organizationId,
       alias: spec.alias ?? null,
+      parent: spec.parent ?? null,
+      template: spec.template ?? null,
       region: spec.region,
       driver: "gvisor",
       state: "creating",
@@ -53,6 +77,8 @@ export class StandInEngine implements Engine {
       stopAt: spec.stopAt === "session" ? null : spec.stopAt,
       stoppedAt: null,
       endReason: null,
+      pauseAfterIdleMs: spec.pauseAfterIdleMs ?? null,
+      paused: null,
     });
     this.#sandboxes.set(spec.id, sandbox);
     this.mostCreating = Math.max(this.mostCreating, ++this.creating);
@@ -77,6 +103,16 @@ export class StandInEngine implements Engine {
     return this.#sandboxes.get(id);
   }
 
+  async endedLog(id: string): Promise<string | undefined> {
+    return this.endedLogs.get(id);
+  }
+
+  async templatesSettled(): Promise<void> {}
+
+  pools() {
+    return [];
+  }
+
   list(): RunningSandbox[] {
     return [...this.#sandboxes.values()];
   }
@@ -88,6 +124,7 @@ export class StandInEngine implements Engine {
 
 class StandInSandbox implements RunningSandbox {
   readonly driver = "gvisor";
+  readonly origin = "booted";
   readonly capabilities = [];
   readonly createdAt = new Date();
   readonly ended: Promise<EndReason>;
@@ -117,6 +154,26 @@ class StandInSandbox implements RunningSandbox {
         if (--this.#sessions === 0 && this.spec.stopAt === "session") this.#end("session_closed");
       },
     };
+  }
+
+  holdVisit() {
+    return { release() {} };
+  }
+
+  onStandstill(): Disposable {
+    return { [Symbol.dispose]() {} };
+  }
+
+  get awake(): boolean {
+    return this.state === "running";
+  }
+
+  async pause(): Promise<void> {
+    this.state = "paused";
+  }
+
+  async resume(): Promise<void> {
+    this.state = "running";
   }
 
   async extend(stopAt: number): Promise<number> {

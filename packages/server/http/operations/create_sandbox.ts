@@ -1,4 +1,5 @@
 import { createdSandboxSchema, parseSandboxConfig, sandboxConfigSchema } from "@paddock/protocol";
+import { createdOf } from "../../sandbox/metadata.ts";
 import type { Operation } from "../operation.ts";
 
 export const createSandbox: Operation = {
@@ -15,17 +16,7 @@ export const createSandbox: Operation = {
       signal,
     );
     services.graces.begin(sandbox);
-    const { spec, driver, capabilities, createdAt, stopAt } = sandbox;
-    const body = {
-      id: spec.id,
-      region: spec.region,
-      driver,
-      capabilities,
-      memoryMb: config.memoryMb,
-      createdAt: createdAt.toISOString(),
-      stopAt: stopAt === "session" ? null : new Date(stopAt).toISOString(),
-      labels: spec.labels,
-    };
-    return { status: 201, body, headers: { "x-deno-sandbox-id": spec.id } };
+    const headers = { "x-deno-sandbox-id": sandbox.spec.id };
+    return { status: 201, body: createdOf(sandbox), headers };
   },
 };

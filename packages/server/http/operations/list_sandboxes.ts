@@ -1,7 +1,8 @@
-import { PaddockError, sandboxListSchema } from "@paddock/protocol";
+import { sandboxListSchema } from "@paddock/protocol";
 import { z } from "zod";
 import { metadataOf } from "../../sandbox/metadata.ts";
 import type { StatusFilter } from "../../store/sandboxes.ts";
+import { badQuery, pageQuery, readCursor, readLimit } from "../list_page.ts";
 import type { Operation } from "../operation.ts";
 
 const STATUSES: readonly StatusFilter[] = ["running", "stopped", "all"];
@@ -20,11 +21,7 @@ export const listSandboxes: Operation = {
       description: "Which ones; `running` when left out.",
       schema: z.enum(["running", "stopped", "all"]).optional(),
     },
-    limit: { description: "How many at most.", schema: z.int().min(1).optional() },
-    cursor: {
-      description: "Where to go on: from the `Link` header of the page before.",
-      schema: z.string().optional(),
-    },
+    ...pageQuery.parameters,
   },
   answer: { status: 200, description: "The sandboxes", schema: sandboxListSchema },
   async handle({ services, identity, query, hostRegion }) {
@@ -55,7 +52,11 @@ export const listSandboxes: Operation = {
       next.set("cursor", `${last.createdAt}.${last.id}`);
       headers.link = `</api/v2/sandboxes?${next}>; rel="next"`;
     }
-    return { status: 200, body: page.map(metadataOf), headers };
+    return {
+      status: 200,
+      body: page.map((record) => metadataOf(record, services.engine)),
+      headers,
+    };
   },
 };
 
@@ -64,22 +65,4 @@ function readStatus(text: string | null): StatusFilter {
   const status = STATUSES.find((known) => known === text);
   if (status === undefined) throw badQuery("status", `expected one of ${STATUSES.join(", ")}`);
   return status;
-}
-
-function readLimit(text: string | null, max: number): number {
-  if (text === null) return max;
-  const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > max) throw badQuery("limit", `expected 1 to ${max} (limits.listPage)`);
-  return limit;
-}
-
-function readCursor(text: string | null): { createdAt: number; id: string } | undefined {
-  if (text === null) return undefined;
-  const match = /^(\d{1,16})\.(sbx_\w{1,40})$/.exec(text);
-  if (!match) throw badQuery("cursor", "this is not a cursor of this listing");
-  return { createdAt: Number(match[1]), id: match[2] };
-}
-
-function badQuery(field: string, problem: string): PaddockError {
-  return new PaddockError("INVALID_REQUEST", { message: `${field}: ${problem}`, field });
 }

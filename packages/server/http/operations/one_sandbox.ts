@@ -5,7 +5,7 @@ import {
   parseExtendRequest,
   sandboxMetadataSchema,
 } from "@paddock/protocol";
-import { findRecord, findRunning } from "../../sandbox/find_sandbox.ts";
+import { endedError, findRecord, findRunning } from "../../sandbox/find_sandbox.ts";
 import { metadataOf } from "../../sandbox/metadata.ts";
 import type { Answer, Call, Operation } from "../operation.ts";
 
@@ -20,7 +20,7 @@ const getSandbox: Operation = {
   async handle({ services, identity, params }) {
     const { sandboxes } = services.store;
     const record = await findRecord(sandboxes, identity.organizationId, params.id);
-    return { status: 200, body: metadataOf(record) };
+    return { status: 200, body: metadataOf(record, services.engine) };
   },
 };
 
@@ -49,7 +49,7 @@ async function kill({ services, identity, params, log }: Call): Promise<Answer> 
     await within(gone, KILL_WAIT_MS);
   }
   const after = await findRecord(store.sandboxes, identity.organizationId, params.id);
-  return { status: 200, body: metadataOf(after) };
+  return { status: 200, body: metadataOf(after, engine) };
 }
 
 const killSandbox: Operation = {
@@ -65,11 +65,14 @@ const killSandboxV2: Operation = { ...killSandbox, path: "/api/v2/sandbox/{id}" 
 const sandboxLogs: Operation = {
   method: "get",
   path: "/api/v3/sandbox/{id}/logs",
-  summary: "The end of a running sandbox's console",
+  summary: "The end of a sandbox's console, also of one that has stopped not long ago",
   answer: { status: 200, description: "Text, newest last" },
-  async handle(call) {
-    const sandbox = await running(call);
-    return { status: 200, body: await sandbox.logs() };
+  async handle({ services, identity, params }) {
+    const { engine, store } = services;
+    const record = await findRecord(store.sandboxes, identity.organizationId, params.id);
+    const text = await (engine.get(record.id)?.logs() ?? engine.endedLog(record.id));
+    if (text === undefined) throw endedError(record);
+    return { status: 200, body: text };
   },
 };
 
@@ -81,10 +84,10 @@ export const oneSandbox: readonly Operation[] = [
   sandboxLogs,
 ];
 
-function running({ services, identity, params }: Call) {
+function running({ services, identity, params, signal }: Call) {
   const { engine, store } = services;
   const sandboxes = store.sandboxes;
-  return findRunning({ engine, sandboxes }, identity.organizationId, params.id);
+  return findRunning({ engine, sandboxes, signal }, identity.organizationId, params.id);
 }
 
 async function within(work: Promise<void>, milliseconds: number): Promise<void> {

@@ -1,0 +1,53 @@
+import { decodeBase64, type GuestIdentity } from "@paddock/protocol";
+import { type AgentConfig, commandEnvironment } from "../config.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { Environment } from "../process/environment.ts";
+import type { MemoryPolice } from "../process/memory_police.ts";
+import type { ReplPool } from "../repl/repl_pool.ts";
+import { mendEventLoops } from "./event_loops.ts";
+import { setClock } from "./clock.ts";
+import { reseedKernel, reseedThread } from "./entropy.ts";
+import { writeNames } from "./guest_names.ts";
+
+export interface IdentityServices {
+  config: AgentConfig;
+  identity: Identity;
+  environment: Environment;
+  repls: ReplPool;
+  police: MemoryPolice;
+  setToken(token: string): void;
+  log(message: string): void;
+}
+
+/**
+ * Turns a machine that was restored into the sandbox it is from now on. All of it is done before
+ * the answer, and the engine lets nobody in before it has that.
+ */
+export function takeIdentity(services: IdentityServices, given: GuestIdentity): void {
+  const { config, identity, environment, repls, log } = services;
+  identity.asRoot(() => {
+    setClock(identity.libc, given.time);
+    reseedKernel(identity.libc, decodeBase64(given.entropy));
+    writeNames(identity.libc, given, log);
+    mendEventLoops();
+  });
+  reseedThread();
+  repls.reseed();
+  config.sandboxId = given.sandboxId;
+  config.region = given.region;
+  if (given.env) {
+    environment.replace({
+      ...commandEnvironment(config.imageEnvironment, config.account),
+      ...given.env,
+    });
+  }
+  for (const [key, value] of Object.entries(given.moreEnv ?? {})) environment.set(key, value);
+  if (config.memoryBytes !== given.memoryBytes) {
+    config.memoryBytes = given.memoryBytes;
+    services.police.memoryBytes = given.memoryBytes;
+    // Its heap was given a bound for another size of memory.
+    repls.dropSpare();
+    repls.warm();
+  }
+  services.setToken(given.token);
+}

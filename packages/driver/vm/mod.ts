@@ -1,0 +1,14 @@
+export { copySparse } from "./copy_sparse.ts";
+export { formatDisk } from "./format_disk.ts";
+export { guestEnd } from "./guest_end.ts";
+export { machineBytesFor } from "./guest_memory.ts";
+export { GUEST_NETWORK } from "./guest_network.ts";
+export { DRIVES, type EndBy, launchConfig, PROBE_ANSWER, probeConfig } from "./launch_config.ts";
+export { layersImage } from "./layers_image.ts";
+export { MachineNotes } from "../machine_notes.ts";
+export { type PackedTree, packTree } from "./packed_tree.ts";
+export { type MappedMemory, writeChangedMemory } from "./private_memory.ts";
+export { rootImage } from "./root_image.ts";
+export { TAP_NETWORK_SCRIPT, type TapNetwork, tapNetwork } from "./tap_network.ts";
+export { Turns } from "./turns.ts";
+export type { VmBoot } from "./vm_boot.ts";

@@ -1,0 +1,1 @@
+export { createQemuDriver, type QemuDriverOptions } from "./qemu_driver.ts";

@@ -1,0 +1,17 @@
+import { registerCheckpointConformance } from "../driver/conformance_checkpoint.ts";
+import { ensureImage } from "../../images/build_image.ts";
+import { ensureVmGuest } from "../../images/vm/vm_guest.ts";
+import { createQemuDriver } from "./qemu_driver.ts";
+
+const dataDir = "/var/lib/paddock";
+const boot = await ensureVmGuest({ dataDir });
+
+registerCheckpointConformance({
+  name: "qemu",
+  createDriver: (stateDir) =>
+    createQemuDriver({ stateDir, cacheDir: `${dataDir}/vm-layers`, boot, accelerator: "tcg" }),
+  isVital: (commandLine) => commandLine.startsWith("/qemu "),
+  image: () => ensureImage({ dataDir, trust: "host" }),
+  bootMs: 120_000,
+  ownKernel: true,
+});

@@ -1,0 +1,104 @@
+import { strict as assert } from "node:assert";
+import { childCgroups, sleep } from "@paddock/driver";
+import { ensureImage } from "../../images/build_image.ts";
+import { type BenchOptions, sandboxSpec, startBench } from "./testing/engine_bench.ts";
+import { guestShell } from "./testing/guest_shell.ts";
+import { leftovers } from "./testing/leftovers.ts";
+
+const MiB = 1024 * 1024;
+const soon = () => AbortSignal.timeout(60_000);
+
+async function start(options: Partial<BenchOptions> = {}) {
+  const { digest, rootfs, manifest } = await ensureImage({
+    dataDir: "/var/lib/paddock",
+    trust: "host",
+  });
+  const image = { digest, rootfs, env: manifest.env };
+  const bench = await startBench({ image, templates: true, pool: true, ...options });
+  await bench.engine.templatesSettled();
+  return bench;
+}
+
+const waiting = (dataDir: string) => [...Deno.readDirSync(`${dataDir}/sandboxes`)].length;
+
+Deno.test("a sandbox takes a machine that waits, and another takes its place", async () => {
+  await using bench = await start({ limits: { poolMin: 2, memoryDefaultMb: 256 } });
+  const { engine, dataDir } = bench;
+  assert.equal(waiting(dataDir), 2);
+  const spec = (more: object) => sandboxSpec({ memoryBytes: 256 * MiB, ...more });
+  const boxes = await Promise.all([
+    engine.create(spec({ env: { N: "1" } }), soon()),
+    engine.create(spec({ env: { N: "2" } }), soon()),
+  ]);
+  assert.deepEqual(boxes.map(({ origin }) => origin), ["pooled", "pooled"]);
+  const seen = await Promise.all(boxes.map((box) => guestShell(box, "hostname; echo $N; whoami")));
+  assert.deepEqual(
+    seen,
+    boxes.map(({ spec }, at) => `${spec.id.replaceAll("_", "-")}\n${at + 1}\nsandbox\n`),
+  );
+  await engine.templatesSettled();
+  assert.equal(waiting(dataDir), 4);
+  // Of another size none waits; one is restored, and from then on the size is kept in stock.
+  const other = await engine.create(spec({ memoryBytes: 300 * MiB }), soon());
+  assert.equal(other.origin, "restored");
+  assert.match(await guestShell(other, "head -1 /proc/meminfo"), /307200 kB/);
+  await engine.templatesSettled();
+  assert.equal((await engine.create(spec({ memoryBytes: 300 * MiB }), soon())).origin, "pooled");
+  await Promise.all([...boxes, other].map((box) => box.kill()));
+  await engine.close();
+  assert.deepEqual(await leftovers(dataDir), []);
+  assert.deepEqual(bench.logged, []);
+});
+
+Deno.test("a pool grows with a burst, and is as large as it may be", async () => {
+  await using bench = await start({ limits: { poolMin: 0, poolMax: 3, memoryDefaultMb: 256 } });
+  const { engine, dataDir } = bench;
+  assert.equal(waiting(dataDir), 0);
+  const burst = Array.from({ length: 4 }, () => engine.create(sandboxSpec(), soon()));
+  const first = await Promise.all(burst);
+  assert.ok(first.every(({ origin }) => origin === "restored"));
+  await Promise.all(first.map((box) => box.kill()));
+  await engine.templatesSettled();
+  assert.equal(waiting(dataDir), 3);
+  await engine.close();
+  assert.deepEqual(await leftovers(dataDir), []);
+});
+
+Deno.test("a pool without memory is empty, and sandboxes are restored", async () => {
+  await using bench = await start({ limits: { poolMin: 4, poolMemoryMb: 0 } });
+  assert.equal(waiting(bench.dataDir), 0);
+  assert.equal((await bench.engine.create(sandboxSpec(), soon())).origin, "restored");
+});
+
+Deno.test("a machine that dies while it waits is replaced and leaves nothing", async () => {
+  await using bench = await start({ limits: { poolMin: 1, memoryDefaultMb: 256 } });
+  const { engine, dataDir } = bench;
+  const [first] = [...Deno.readDirSync(`${dataDir}/sandboxes`)];
+  const processes = [...Deno.readDirSync("/proc")].map(({ name }) => name).filter((name) => {
+    try {
+      return /^\d+$/.test(name) &&
+        Deno.readTextFileSync(`/proc/${name}/cgroup`).includes(first.name);
+    } catch {
+      return false;
+    }
+  });
+  assert.ok(processes.length > 1 && childCgroups("paddock").length > 0);
+  for (const pid of processes) {
+    try {
+      Deno.kill(Number(pid), "SIGKILL");
+    } catch {
+      // The kernel ended it with its first process.
+    }
+  }
+  const end = Date.now() + 20_000;
+  for (;;) {
+    const names = [...Deno.readDirSync(`${dataDir}/sandboxes`)].map(({ name }) => name);
+    if (names.length === 1 && names[0] !== first.name) break;
+    assert.ok(Date.now() < end, `still ${names}, before it ${first.name}`);
+    await sleep(100);
+  }
+  await engine.templatesSettled();
+  assert.equal((await engine.create(sandboxSpec(), soon())).origin, "pooled");
+  await engine.close();
+  assert.deepEqual(await leftovers(dataDir), []);
+});

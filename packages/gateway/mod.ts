@@ -1,0 +1,10 @@
+export type { Exposure, ExposureDirectory, ExposureKind } from "./exposures.ts";
+export type { Gateway, GatewayAddresses, PreviewAddresses, SshAddress } from "./gateway.ts";
+export type { GatewayConfig, TlsConfig } from "./gateway_config.ts";
+export { type GatewayOptions, startGateway } from "./start_gateway.ts";
+export { openGuestPort } from "./guest/open_guest_port.ts";
+export { createIngress, type Ingress, type IngressOptions } from "./http/create_ingress.ts";
+export { LINK_PARAMETER, signLink, verifyLink } from "./http/signed_link.ts";
+export { parseBaseDomain } from "./domains.ts";
+export { type CertificateReport, examineCertificates } from "./tls/examine_certificates.ts";
+export { exerciseAgent } from "./guest/exercise_agent.ts";
