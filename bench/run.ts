@@ -32,6 +32,7 @@ const scenarios: Record<string, () => Promise<Module>> = {
   gateway: () => import("./scenarios/gateway.ts"),
   websockets: () => import("./scenarios/websockets.ts"),
   vscode: () => import("./scenarios/vscode.ts"),
+  drivers: () => import("./scenarios/drivers.ts"),
   qemu: () => import("./scenarios/qemu.ts"),
   firecracker: () => import("./scenarios/firecracker.ts"),
   pause_resume: () => import("./scenarios/pause_resume.ts"),

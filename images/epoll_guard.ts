@@ -1,15 +1,15 @@
 import { join } from "node:path";
 import { ImageBuildError } from "./image_build_error.ts";
-import { repositoryRoot } from "./repository_root.ts";
 
 const DEADLINE_MS = 10_000;
 
 /** Compiles what keeps event loops in the guest from events of a restored kernel that mean nothing. */
-export async function buildEpollGuard(): Promise<Uint8Array<ArrayBuffer>> {
+export async function compileEpollGuard(text: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
   const directory = await Deno.makeTempDir({ prefix: "paddock-guard-" });
   try {
     const library = join(directory, "epoll_guard.so");
-    const source = join(repositoryRoot, "packages/agent/guest/epoll_guard.c");
+    const source = join(directory, "epoll_guard.c");
+    await Deno.writeFile(source, text);
     const { code, stderr } = await new Deno.Command("tcc", {
       args: ["-shared", "-nostdlib", "-o", library, source],
       signal: AbortSignal.timeout(DEADLINE_MS),

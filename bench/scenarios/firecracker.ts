@@ -1,16 +1,11 @@
 import { ensureImage } from "../../images/build_image.ts";
 import { defaultDataDir } from "../../images/image_store.ts";
-import { ensureVmGuest } from "../../images/vm/vm_guest.ts";
 import { ConformanceHost } from "../../packages/driver/conformance_host.ts";
-import type { Driver, Machine } from "@paddock/driver";
-import { createFirecrackerDriver, findFirecracker } from "@paddock/driver-firecracker";
+import type { Machine } from "@paddock/driver";
 import { figure, percentile } from "../figure.ts";
+import { findDriver, inLab, stepMs } from "../machine_drivers.ts";
 import type { MachineScenario } from "../scenario.ts";
 
-/** In the KVM lab every step is emulated twice: its figures have names of their own, and no targets. */
-const inLab = Deno.env.has("PADDOCK_KVM_LAB");
-const stepMs = inLab ? 600_000 : 30_000;
-const bootMs = inLab ? stepMs : undefined;
 const bootedLine = "the first program runs";
 
 /**
@@ -20,11 +15,15 @@ const bootedLine = "the first program runs";
  */
 const firecracker: MachineScenario = async ({ quick, say }) => {
   const dataDir = Deno.env.get("PADDOCK_DATA_DIR") || defaultDataDir;
-  const driver = await findDriver(dataDir);
-  if ("reason" in driver) {
-    say(`skipped: ${driver.reason}`);
+  const found = await findDriver("firecracker", {
+    dataDir,
+    stateDir: `${dataDir}/bench-firecracker`,
+  });
+  if ("reason" in found) {
+    say(`skipped: ${found.reason}`);
     return [];
   }
+  const { driver } = found;
   const image = await ensureImage({ dataDir });
   await driver.prepare(image, AbortSignal.timeout(stepMs));
   const rounds = quick ? 3 : inLab ? 5 : 20;
@@ -90,23 +89,6 @@ const firecracker: MachineScenario = async ({ quick, say }) => {
 };
 export default firecracker;
 export const withoutServer = true as const;
-
-async function findDriver(dataDir: string): Promise<Driver | { reason: string }> {
-  const installed = await findFirecracker(dataDir);
-  const firecrackerPath = Deno.env.get("PADDOCK_FIRECRACKER") || installed?.firecracker;
-  const jailerPath = Deno.env.get("PADDOCK_JAILER") || installed?.jailer;
-  if (!firecrackerPath || !jailerPath) {
-    return { reason: "no Firecracker is installed (paddock setup firecracker)" };
-  }
-  const driver = createFirecrackerDriver({
-    ...{ firecrackerPath, jailerPath, bootMs, answerMs: stepMs },
-    stateDir: `${dataDir}/bench-firecracker`,
-    cacheDir: `${dataDir}/vm-layers`,
-    boot: await ensureVmGuest({ dataDir }),
-  });
-  const { works, problems } = await driver.probe(AbortSignal.timeout(stepMs));
-  return works ? driver : { reason: problems.join(" ") };
-}
 
 async function consoleSays(machine: Machine, text: string): Promise<void> {
   const end = performance.now() + stepMs;

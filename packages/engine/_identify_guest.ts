@@ -26,7 +26,7 @@ export async function identifyGuest(
   let times = 0;
   for (;;) {
     signal.throwIfAborted();
-    const told = identity();
+    const told = { ...identity(), ...(times > 0 && { again: true }) };
     const request = { path: "/identity", body: told };
     const answer = await askAgent({ ...agent, token }, request, attempt, signal);
     if (typeof answer === "object") {

@@ -23,6 +23,8 @@ export const guestIdentitySchema = z.strictObject({
   resolvConf: z.string(),
   /** The time it is, in milliseconds since 1970: a machine's clock may have stood still. */
   time: z.number(),
+  /** Said after an answer to the same identity: it has taken effect, and only the time is new. */
+  again: z.optional(z.boolean()),
   /** Base64 of random bytes, so that two machines from one checkpoint draw different ones. */
   entropy: z.string().check(z.minLength(64), z.maxLength(4096)),
 });

@@ -46,10 +46,12 @@ export class FdSocket {
     const connection = await libc.accept(this.#fd, 0n, 0n);
     if (connection < 0) return undefined;
     setTimeoutOption(libc.setsockopt, connection);
-    const data = new Uint8Array(TOKEN_BYTES);
-    const control = new Uint8Array(CONTROL_BYTES);
-    const vector = new BigUint64Array([addressOf(data), BigInt(data.length)]);
-    const header = new BigUint64Array(MESSAGE_HEADER_BYTES / 8);
+    // Small typed arrays without a buffer of their own may be moved about in memory.
+    const data = new Uint8Array(new ArrayBuffer(TOKEN_BYTES));
+    const control = new Uint8Array(new ArrayBuffer(CONTROL_BYTES));
+    const vector = new BigUint64Array(new ArrayBuffer(16));
+    vector.set([addressOf(data), BigInt(data.length)]);
+    const header = new BigUint64Array(new ArrayBuffer(MESSAGE_HEADER_BYTES));
     header[2] = addressOf(vector);
     header[3] = 1n;
     header[4] = addressOf(control);

@@ -14,7 +14,7 @@ export function writeNames(libc: Libc | undefined, names: Names, log: (text: str
   for (const [path, text] of Object.entries(files)) {
     try {
       // Where the host shows a file of its own, it has said the same thing already.
-      if (readIfThere(path) !== text) Deno.writeTextFileSync(path, text);
+      if (readIfThere(path) !== text) overwrite(path, text);
     } catch (error) {
       log(`${path} could not be written: ${error}`);
     }
@@ -33,6 +33,14 @@ export function writeMachineId(machineId: string, log: (text: string) => void): 
   } catch (error) {
     log(`/etc/machine-id could not be written: ${error}`);
   }
+}
+
+/** In place: a file that is emptied first has its blocks given back and taken anew, which costs more. */
+function overwrite(path: string, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  using file = Deno.openSync(path, { write: true, create: true });
+  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+  if (file.statSync().size > bytes.length) file.truncateSync(bytes.length);
 }
 
 function readIfThere(path: string): string | undefined {

@@ -25,6 +25,10 @@ export interface IdentityServices {
  */
 export function takeIdentity(services: IdentityServices, given: GuestIdentity): void {
   const { config, identity, environment, repls, log } = services;
+  if (given.again) {
+    identity.asRoot(() => setClock(identity.libc, given.time));
+    return;
+  }
   identity.asRoot(() => {
     setClock(identity.libc, given.time);
     reseedKernel(identity.libc, decodeBase64(given.entropy));
