@@ -225,6 +225,7 @@ export class FirecrackerMachine implements Machine {
 
   #setState(paused: boolean, signal: AbortSignal): Promise<void> {
     return this.#turns.take(signal, async () => {
+      this.#over.signal.throwIfAborted();
       if (this.#paused === paused) return;
       await this.#answered(
         this.#parts.vmm.api.vmState(paused ? "Paused" : "Resumed", {
