@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import WebSocket from "ws";
@@ -133,13 +134,37 @@ export async function rawRunsc(
   };
 }
 
+/** As the engine does it: a network that comes up loses packets, and a new attempt is quicker than waiting. */
+const FIRST_ATTEMPT_MS = 30;
+const LONGEST_ATTEMPT_MS = 2_000;
+
+async function connected(agent: string, patienceMs: number): Promise<Socket | undefined> {
+  const [host, port] = agent.split(":");
+  const socket = connect({ host, port: Number(port) });
+  try {
+    await once(socket, "connect", { signal: AbortSignal.timeout(patienceMs) });
+    return socket;
+  } catch {
+    socket.destroy();
+    // One that is refused is so at once.
+    await new Promise((r) => setTimeout(r, 5));
+  }
+}
+
 /** Connects as soon as somebody listens, opens a REPL and waits for one evaluation. */
 export async function firstAnswer(agent: string, token: string, deadlineMs: number): Promise<void> {
   const deadline = performance.now() + deadlineMs;
+  let patienceMs = FIRST_ATTEMPT_MS;
   while (performance.now() < deadline) {
+    const connection = await connected(agent, patienceMs);
+    if (!connection) {
+      patienceMs = Math.min(patienceMs * 1.3, LONGEST_ATTEMPT_MS);
+      continue;
+    }
     const socket = new WebSocket(`ws://${agent}/rpc`, [], {
       headers: { authorization: `Bearer ${token}`, "x-paddock-encoding": "v3" },
-      handshakeTimeout: 1000,
+      createConnection: () => connection,
+      handshakeTimeout: deadlineMs,
     });
     try {
       await new Promise<void>((resolve, reject) => {
@@ -162,7 +187,7 @@ export async function firstAnswer(agent: string, token: string, deadlineMs: numb
       if (answer.ok !== 2) throw new Error(`answered ${JSON.stringify(answer)}`);
       return;
     } catch (error) {
-      if (!/ECONNREFUSED|timed out|EHOSTUNREACH|ECONNRESET/.test(String(error))) throw error;
+      if (!/ECONNRESET/.test(String(error))) throw error;
       await new Promise((r) => setTimeout(r, 5));
     } finally {
       socket.terminate();

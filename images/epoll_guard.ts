@@ -1,23 +1,10 @@
-import { join } from "node:path";
+import { compileC } from "../packages/driver/compile_c.ts";
 import { ImageBuildError } from "./image_build_error.ts";
 
-const DEADLINE_MS = 10_000;
-
 /** Compiles what keeps event loops in the guest from events of a restored kernel that mean nothing. */
-export async function compileEpollGuard(text: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-  const directory = await Deno.makeTempDir({ prefix: "paddock-guard-" });
+export async function compileEpollGuard(source: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    const library = join(directory, "epoll_guard.so");
-    const source = join(directory, "epoll_guard.c");
-    await Deno.writeFile(source, text);
-    const { code, stderr } = await new Deno.Command("tcc", {
-      args: ["-shared", "-nostdlib", "-o", library, source],
-      signal: AbortSignal.timeout(DEADLINE_MS),
-      stdin: "null",
-      stdout: "null",
-    }).output();
-    if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
-    return await Deno.readFile(library);
+    return await compileC(source, ["-shared"]);
   } catch (cause) {
     const missing = cause instanceof Deno.errors.NotFound;
     throw new ImageBuildError(
@@ -26,7 +13,5 @@ export async function compileEpollGuard(text: Uint8Array): Promise<Uint8Array<Ar
         : `tcc could not compile epoll_guard.c: ${(cause as Error).message}`,
       { cause },
     );
-  } finally {
-    await Deno.remove(directory, { recursive: true });
   }
 }

@@ -29,10 +29,14 @@ const drivers: MachineScenario = async ({ quick, say }) => {
   const stateDir = await Deno.makeTempDir({ prefix: "paddock-bench-drivers-" });
   try {
     const image = await ensureImage({ dataDir });
+    // The lab has the image as a drive only, and a Python of its own.
+    const hasTree = await Deno.stat(`${image.rootfs}/usr/bin`).then(() => true, () => false);
     const native = await speeds((program, args) =>
       program === "deno"
         ? run(Deno.execPath(), args)
-        : run("chroot", [image.rootfs, `/usr/bin/${program}`, ...args])
+        : hasTree
+        ? run("chroot", [image.rootfs, `/usr/bin/${program}`, ...args])
+        : run(program, args)
     );
     const figures: Figure[] = [];
     for (const name of DRIVERS) {

@@ -23,6 +23,7 @@ export { abortable } from "./abortable.ts";
 export { LAYERS_PATH } from "./driver.ts";
 export { Cgroup, type CgroupHost, type CgroupLimits, childCgroups, findCgroups } from "./cgroup.ts";
 export { checkpointWithVolumes } from "./checkpoint_with_volumes.ts";
+export { compileC } from "./compile_c.ts";
 export { ConsoleLog } from "./console_log.ts";
 export { createDiskImage } from "./disk_image.ts";
 export { refuseVolumes } from "./refuse_volumes.ts";
@@ -46,4 +47,5 @@ export {
   wasCutOff,
 } from "./volume_image.ts";
 export { volumeImages } from "./volume_images.ts";
+export { UnixListener, UnixSocket } from "./unix_socket.ts";
 export { sleep } from "./sleep.ts";

@@ -1,5 +1,6 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import type { z } from "zod";
+import { UnixSocket } from "@paddock/driver";
 import {
   balloonSchema,
   balloonStatisticsSchema,
@@ -39,11 +40,16 @@ interface CallOptions {
  * leads to the VMM that was started and to nothing that has taken its socket's place later.
  */
 export class ApiClient implements Disposable {
-  readonly #socketPath: string;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
   constructor(socketPath: string) {
-    this.#socketPath = socketPath;
+    this.#agent.createConnection = (_options, done) => {
+      UnixSocket.connect(socketPath).then(
+        (socket) => done?.(null, socket),
+        (error) => done?.(error, undefined as never),
+      );
+      return undefined;
+    };
   }
 
   [Symbol.dispose](): void {
@@ -184,7 +190,6 @@ export class ApiClient implements Disposable {
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const call = request({
-      socketPath: this.#socketPath,
       agent: this.#agent,
       method,
       path,

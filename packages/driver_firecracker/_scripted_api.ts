@@ -1,5 +1,4 @@
-import { createServer, type IncomingMessage } from "node:http";
-import { once } from "node:events";
+import { UnixListener, type UnixSocket } from "@paddock/driver";
 
 export interface ScriptedCall {
   method: string;
@@ -14,6 +13,8 @@ export interface ScriptedAnswer {
   silent?: boolean;
 }
 
+const HEAD_END = "\r\n\r\n";
+
 /**
  * Stands in for Firecracker's API in unit tests: it answers what a script says, on a unix socket, and
  * has no machine. The real one is spoken to in the KVM lab only.
@@ -23,39 +24,47 @@ export async function scriptedApi(
 ): Promise<AsyncDisposable & { socketPath: string; calls: ScriptedCall[]; connections(): number }> {
   const directory = await Deno.makeTempDir({ prefix: "paddock-api-" });
   const calls: ScriptedCall[] = [];
-  let connections = 0;
-  const server = createServer(async (request, response) => {
-    const text = await read(request);
-    const call = {
-      method: request.method ?? "",
-      path: request.url ?? "",
-      body: text === "" ? undefined : JSON.parse(text),
-    };
-    calls.push(call);
-    const { status = 204, body = "", silent } = answer(call);
-    if (silent) return;
-    response.writeHead(status, { "content-type": "application/json" });
-    response.end(body);
-  });
-  server.on("connection", () => connections++);
+  const sockets: UnixSocket[] = [];
   const socketPath = `${directory}/api.socket`;
-  server.listen(socketPath);
-  await once(server, "listening");
+  const listener = new UnixListener(socketPath, (socket) => {
+    sockets.push(socket);
+    socket.on("error", () => {});
+    let received = "";
+    socket.on("data", (chunk: Uint8Array) => {
+      received += new TextDecoder().decode(chunk);
+      for (let read; (read = readCall(received)); received = read.rest) {
+        calls.push(read.call);
+        const { status = 204, body = "", silent } = answer(read.call);
+        if (silent) continue;
+        const length = status === 204 ? "" : `Content-Length: ${body.length}\r\n`;
+        socket.write(`HTTP/1.1 ${status} Said\r\n${length}\r\n${body}`);
+      }
+    });
+  });
   return {
     socketPath,
     calls,
-    connections: () => connections,
+    connections: () => sockets.length,
     [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
+      listener[Symbol.dispose]();
+      for (const socket of sockets) socket.destroy();
       await Deno.remove(directory, { recursive: true });
     },
   };
 }
 
-async function read(request: IncomingMessage): Promise<string> {
-  let text = "";
-  for await (const chunk of request) text += chunk;
-  return text;
+/** The first call in the text, if all of it is there. */
+function readCall(text: string): { call: ScriptedCall; rest: string } | undefined {
+  const end = text.indexOf(HEAD_END);
+  if (end < 0) return undefined;
+  const head = text.slice(0, end);
+  const [method, path] = head.split(" ");
+  const start = end + HEAD_END.length;
+  const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
+  const body = text.slice(start, start + length);
+  if (body.length < length) return undefined;
+  return {
+    call: { method, path, body: body === "" ? undefined : JSON.parse(body) },
+    rest: text.slice(start + length),
+  };
 }

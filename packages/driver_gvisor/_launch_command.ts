@@ -19,8 +19,8 @@ exec nsenter --net="$netns" -- unshare --mount --pid --fork --kill-child --mount
  * kernels from 6.14 show in every namespace; versions that know better do not need it hidden.
  */
 const INNER = `set -eu
-bundle=$1 scratch=$2 hide=$3
-shift 3
+bundle=$1 scratch=$2 hide=$3 init=$4 pid=$5
+shift 5
 if [ -n "$scratch" ]; then
   mount -t tmpfs -o size=1m,nr_inodes=256,mode=700,nosuid,nodev paddock "$scratch"
   mkdir "$scratch/upper" "$scratch/work" "$scratch/etc"
@@ -30,7 +30,11 @@ mount --all --fstab "$bundle/fstab"
 if [ "$hide" = yes ]; then mount -t tmpfs -o ro,size=4k paddock /proc/sys/net/core; fi
 `;
 
-const NOW = 'exec "$@"';
+/** Where runsc lets go of the machine its command has to say so, and where to write the sentry's number. */
+const NOW = `[ -n "$init" ] || exec "$@"
+runsc=$(command -v "$1")
+shift
+exec "$init" "$pid" "$runsc" "$@"`;
 
 /**
  * The sentry is started before there is anything to restore, and takes it in when a line arrives on the
@@ -38,10 +42,11 @@ const NOW = 'exec "$@"';
  */
 const WHEN_TOLD = `id=$1 image=$2
 shift 2
-"$@" create --bundle "$bundle" "$id" < /dev/null
+"$@" create \${init:+--pid-file "$pid"} --bundle "$bundle" "$id" < /dev/null
 read -r _
 status=0
-"$@" restore --image-path "$image" --bundle "$bundle" "$id" < /dev/null || status=$?
+"$@" restore \${init:+--detach} --image-path "$image" --bundle "$bundle" "$id" < /dev/null || status=$?
+[ -z "$init" ] || [ "$status" != 0 ] || exec "$init" "$pid" < /dev/null
 exit "$status"`;
 
 export interface LaunchCommand {
@@ -53,18 +58,26 @@ export interface LaunchCommand {
   /** Where the machine's small tmpfs is mounted; empty: it has none. */
   scratch: string;
   hideNetCore: boolean;
+  /** What waits for the sentry; without one runsc does. */
+  init?: MachineInit;
   /** With its flags, and with a command where nothing is to be restored later. */
   runsc: string[];
   /** What to restore once the launched command is told to. */
   later?: { id: string; image: string };
 }
 
+export interface MachineInit {
+  /** Path of `machine_init`. */
+  program: string;
+  pidFile: string;
+}
+
 export function launchArguments(command: LaunchCommand): string[] {
-  const { later } = command;
+  const { later, init } = command;
   return [
     ...["-c", OUTER, "paddock-launch", command.cgroupDirectories.join(" "), command.netns],
     ...[INNER + (later ? WHEN_TOLD : NOW), "paddock-machine", command.bundle, command.scratch],
-    command.hideNetCore ? "yes" : "no",
+    ...[command.hideNetCore ? "yes" : "no", init?.program ?? "", init?.pidFile ?? ""],
     ...(later ? [later.id, later.image] : []),
     ...command.runsc,
   ];

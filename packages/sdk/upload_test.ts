@@ -1,7 +1,5 @@
 import { TreeDecoder } from "@paddock/protocol";
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
-import { once } from "node:events";
 import type { FileInfo, SandboxFs } from "./fs_types.ts";
 import { type SendTree, upload } from "./upload.ts";
 import type { UploadOptions } from "./transfer_types.ts";
@@ -171,10 +169,8 @@ Deno.test("what cannot be sent is named, and does not hang", async () => {
     await assert.rejects(uploaded(`${dir}/pipes`), /pipes\/p is no file/);
     await assert.rejects(uploaded(`${dir}/pipes/p`), /pipes\/p is no file/);
     await Deno.mkdir(`${dir}/sockets`);
-    const server = createServer().listen(`${dir}/sockets/s`);
-    await once(server, "listening");
+    using _listener = Deno.listen({ transport: "unix", path: `${dir}/sockets/s` });
     await assert.rejects(uploaded(`${dir}/sockets`), /sockets\/s is no file/);
-    server.close();
   });
 });
 

@@ -16,8 +16,9 @@ import { ReplProcess } from "./repl_process.ts";
 
 /** An emulated machine on a busy host takes long. */
 const START_TIMEOUT_MS = 120_000;
-/** The first evaluations of a new REPL come before the start of the next spare. */
+/** The first evaluations of a new REPL come before the start of the next spare, if they come soon. */
 const RESPAWN_DELAY_MS = 60;
+const FIRST_ANSWER_MS = 2_000;
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
 export interface ReplSettings {
@@ -117,7 +118,7 @@ export class ReplPool {
       });
     }
     const repl = await this.#takeSpare(settings) ?? await this.#startAndWait(settings);
-    this.#scheduleSpare();
+    void this.#scheduleSpareAfter(repl);
     this.#repls.set(repl.pid, repl);
     processes.add(repl.process);
     const ended = () => this.#repls.delete(repl.pid);
@@ -230,6 +231,14 @@ export class ReplPool {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  async #scheduleSpareAfter(repl: ReplProcess): Promise<void> {
+    const unused = Promise.withResolvers<void>();
+    const timer = setTimeout(unused.resolve, FIRST_ANSWER_MS);
+    await Promise.race([repl.answered, unused.promise]);
+    clearTimeout(timer);
+    this.#scheduleSpare();
   }
 
   #scheduleSpare(): void {

@@ -16,6 +16,7 @@ export class ReplProcess {
   readonly process: GuestProcess;
   readonly #channel: Channel<FromRepl, ToRepl>;
   readonly #pending = new Map<number, Pending>();
+  readonly #answered = Promise.withResolvers<void>();
   #lastId = 0;
   #closed = false;
 
@@ -31,6 +32,11 @@ export class ReplProcess {
 
   get pid(): number {
     return this.process.pid;
+  }
+
+  /** Settles with the first answer, or when there will be none. */
+  get answered(): Promise<void> {
+    return this.#answered.promise;
   }
 
   get alive(): boolean {
@@ -78,6 +84,7 @@ export class ReplProcess {
     try {
       for await (const message of messages) {
         if (message.type === "hello") continue;
+        this.#answered.resolve();
         const pending = this.#pending.get(message.id);
         this.#pending.delete(message.id);
         if (message.type === "value") pending?.resolve(new SerializedValue(message.value));
@@ -98,6 +105,7 @@ export class ReplProcess {
   }
 
   #fail(): void {
+    this.#answered.resolve();
     for (const { reject } of this.#pending.values()) reject(this.#gone());
     this.#pending.clear();
   }

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { join } from "node:path";
-import { type Log, sleep } from "@paddock/driver";
+import { type Log, sleep, UnixListener, UnixSocket } from "@paddock/driver";
 import { type LimitValues, PaddockError } from "@paddock/protocol";
 import { hold } from "../http/flow.ts";
 import { splice } from "../http/splice.ts";
@@ -56,8 +56,10 @@ export class Http2Process implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   #nextTag = 1;
   #directory: string | undefined;
-  #requests: Server | undefined;
+  #requests: UnixListener | undefined;
   #running: Promise<Running> | undefined;
+  /** The last one that was started. */
+  #child: Deno.ChildProcess | undefined;
   #endedAt = -Infinity;
   #closed = false;
 
@@ -95,7 +97,7 @@ export class Http2Process implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
     const running = await this.#running?.catch(() => undefined);
     if (running) await endChild(running);
-    await new Promise((resolve) => this.#requests ? this.#requests.close(resolve) : resolve(null));
+    this.#requests?.[Symbol.dispose]();
     if (this.#directory) rmSync(this.#directory, { recursive: true, force: true });
   }
 
@@ -104,7 +106,7 @@ export class Http2Process implements AsyncDisposable {
       this.#running ??= this.#start();
       const { child } = await this.#running;
       try {
-        return await connectTo(join(this.#directory!, "sessions"));
+        return asSocket(await UnixSocket.connect(join(this.#directory!, "sessions")));
       } catch (error) {
         // It has just ended, and nothing was said to it yet: its successor can serve the visitor.
         if (tries === CONNECT_TRIES || this.#closed) throw error;
@@ -120,7 +122,7 @@ export class Http2Process implements AsyncDisposable {
       if (this.#closed) throw new PaddockError("SHUTTING_DOWN");
       // Short, for the path of a socket has 107 bytes; and nobody else's to enter.
       this.#directory ??= Deno.makeTempDirSync({ dir: "/tmp", prefix: "paddock-h2-" });
-      await this.#listen();
+      this.#listen();
       rmSync(join(this.#directory, "sessions"), { force: true });
       const running = this.#spawn();
       void this.#watch(running);
@@ -134,11 +136,10 @@ export class Http2Process implements AsyncDisposable {
     }
   }
 
-  async #listen(): Promise<void> {
-    if (this.#requests) return;
-    const server = createServer((socket) => {
+  #listen(): void {
+    this.#requests ??= new UnixListener(join(this.#directory!, "requests"), (connection) => {
+      const socket = asSocket(connection);
       this.#track(socket);
-      socket.on("error", () => {});
       readTag(socket).then((tag) => {
         const from = this.#visitors.get(tag);
         if (!from || socket.destroyed) return void socket.destroy();
@@ -146,11 +147,6 @@ export class Http2Process implements AsyncDisposable {
         socket.resume();
       }, () => socket.destroy());
     });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once("error", reject);
-    server.listen(join(this.#directory!, "requests"), resolve);
-    await promise;
-    this.#requests = server;
   }
 
   #spawn(): Running {
@@ -181,9 +177,9 @@ export class Http2Process implements AsyncDisposable {
 
   async #watch({ child }: Running): Promise<void> {
     const { log } = this.#options;
-    const started = this.#running;
+    this.#child = child;
     void child.status.then(() => {
-      if (this.#running === started) this.#running = undefined;
+      if (this.#child === child) this.#running = undefined;
       this.#endedAt = performance.now();
     });
     let last = "";
@@ -218,14 +214,10 @@ export class Http2Process implements AsyncDisposable {
   }
 }
 
-async function connectTo(path: string): Promise<Socket> {
-  const socket = connect({ path });
-  await new Promise<void>((resolve, reject) => {
-    socket.once("connect", resolve);
-    socket.once("error", reject);
-  });
-  socket.on("error", () => {});
-  return socket;
+/** Whoever uses one uses nothing of it but what every stream has. */
+function asSocket(connection: UnixSocket): Socket {
+  connection.on("error", () => {});
+  return connection as unknown as Socket;
 }
 
 /** 0 once it has ended. */

@@ -4,7 +4,9 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
+// By itself: the package as a whole would be a lot for this process.
+import { UnixSocket } from "@paddock/driver/unix_socket";
 import { answerError, newTraceId } from "../http/error_answer.ts";
 import { GuestConnection } from "../http/guest_connection.ts";
 import { H2Visit, readH2Request } from "../http/h2_visit.ts";
@@ -134,29 +136,21 @@ export class Http2Sessions {
     return undefined;
   }
 
-  #connect({ tag, idle, session }: Session): Promise<GuestConnection> {
-    const { promise, resolve, reject } = Promise.withResolvers<GuestConnection>();
-    const socket = connect({ path: this.#config.requestsPath });
-    const failed = (cause: Error) => reject(new PaddockError("INTERNAL_ERROR", { cause }));
-    socket.once("error", failed);
-    socket.once("connect", () => {
-      socket.removeListener("error", failed);
-      writeTag(socket, tag);
-      resolve(
-        new GuestConnection(socket, {
-          headBytes: this.#config.headBytes,
-          onFree: (connection) => {
-            if (session.destroyed || idle.length >= MAX_IDLE_CONNECTIONS) {
-              return connection.destroy();
-            }
-            connection.expiresAt = performance.now() + IDLE_CONNECTION_MS;
-            idle.push(connection);
-          },
-          onClosed: () => {},
-        }),
-      );
+  async #connect({ tag, idle, session }: Session): Promise<GuestConnection> {
+    const connection = await UnixSocket.connect(this.#config.requestsPath).catch((cause) => {
+      throw new PaddockError("INTERNAL_ERROR", { cause });
     });
-    return promise;
+    const socket = connection as unknown as Socket;
+    writeTag(socket, tag);
+    return new GuestConnection(socket, {
+      headBytes: this.#config.headBytes,
+      onFree: (connection) => {
+        if (session.destroyed || idle.length >= MAX_IDLE_CONNECTIONS) return connection.destroy();
+        connection.expiresAt = performance.now() + IDLE_CONNECTION_MS;
+        idle.push(connection);
+      },
+      onClosed: () => {},
+    });
   }
 
   #refuse(visit: H2Visit, reason: unknown): void {
