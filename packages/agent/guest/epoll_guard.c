@@ -43,7 +43,7 @@ struct action {
   void (*restorer)(void);
 };
 
-enum { MONOTONIC = 1 };
+enum { REALTIME = 0, MONOTONIC = 1 };
 
 struct instant {
   long seconds;
@@ -167,19 +167,21 @@ static void listen_for_restores(void) {
   sigaction(URGENT, &action, 0);
 }
 
-static u64 milliseconds(void) {
+static u64 milliseconds(int clock) {
   struct instant now;
-  clock_gettime(MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (u64)now.seconds * 1000 + now.nanoseconds / 1000000;
 }
 
 /*
- * The agent hears of a restore from outside, which takes the very registrations that may be lost. Who waited far
- * longer than was asked for may have been restored; on a busy host it was not, and no harm is done. So the agent
- * never waits without end.
+ * The agent hears of a restore from outside, which takes the very registrations that may be lost. A machine that
+ * was restored shows it in its clocks: the one that tells the time went on with the host's, the one that only
+ * counts did not, or a wait took far longer than was asked for. On a busy host that happens as well, and no harm
+ * is done. So the agent never waits without end.
  */
-enum { LATE_MS = 100, SELDOM_MS = 1000, AGENT_WAIT_MS = 1000 };
+enum { LATE_MS = 100, SELDOM_MS = 1000, JUMP_MS = 50, AGENT_WAIT_MS = 1000 };
 static u64 suspected;
+static long apart;
 
 /* Which process it is shows in its environment, where no other has the agent's token. */
 static int is_agent(void) {
@@ -197,9 +199,14 @@ static int is_agent(void) {
 }
 
 static void suspect(u64 since, int timeout) {
-  u64 now;
+  u64 now = milliseconds(MONOTONIC);
+  long before = apart;
+  apart = (long)(milliseconds(REALTIME) - now);
+  if (before != 0 && (apart - before > JUMP_MS || before - apart > JUMP_MS)) {
+    restores++;
+    return;
+  }
   if (timeout < 0) return;
-  now = milliseconds();
   if (now < since + timeout + LATE_MS || now < suspected + SELDOM_MS) return;
   suspected = now;
   restores++;
@@ -260,7 +267,7 @@ static int wait_for_events(int epoll, struct epoll_event *events, int most, int 
   if (!is_gvisor()) return ask(epoll, events, most, timeout, signals);
   limit = timeout < 0 && is_agent() ? AGENT_WAIT_MS : timeout;
   do {
-    since = milliseconds();
+    since = milliseconds(MONOTONIC);
     pthread_mutex_lock(mutex);
     mend();
     place = start_waiting();
