@@ -1,6 +1,8 @@
 import { Duplex } from "node:stream";
+import { sleep } from "./sleep.ts";
 
 const READ_BYTES = 64 * 1024;
+const ACCEPT_AGAIN_MS = 50;
 
 /**
  * A connection of Unix sockets as node's streams have it. node:net would do, but closes the descriptor of
@@ -81,6 +83,7 @@ function fitted(buffer: Buffer, count: number): Buffer {
 /** Hands over every connection to a path until it is closed. */
 export class UnixListener implements Disposable {
   readonly #listener: Deno.UnixListener;
+  #closed = false;
 
   constructor(path: string, onConnection: (socket: UnixSocket) => void) {
     this.#listener = Deno.listen({ transport: "unix", path });
@@ -88,14 +91,19 @@ export class UnixListener implements Disposable {
   }
 
   async #accept(onConnection: (socket: UnixSocket) => void): Promise<void> {
-    try {
-      for await (const connection of this.#listener) onConnection(new UnixSocket(connection));
-    } catch {
-      // It was closed.
+    while (!this.#closed) {
+      try {
+        onConnection(new UnixSocket(await this.#listener.accept()));
+      } catch {
+        // A host that is out of descriptors has some again in a moment.
+        if (!this.#closed) await sleep(ACCEPT_AGAIN_MS);
+      }
     }
   }
 
   [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#listener.close();
   }
 }
