@@ -3,7 +3,10 @@ import { fileURLToPath } from "node:url";
 import { type RuntimeName, runtimes, runWith, startServer } from "../harness.ts";
 
 Deno.test("preview URLs with our client, on every runtime", async (t) => {
-  await using server = await startServer();
+  // A server in an emulated machine takes about as long to start as its visitors wait by default.
+  const patient = { PADDOCK_LIMITS_GATEWAY_START_MS: "60000" };
+  const emulated = Deno.env.get("PADDOCK_DRIVER") === "qemu";
+  await using server = await startServer({ env: emulated ? patient : {} });
   const file = fileURLToPath(new URL("preview.mjs", import.meta.url));
   for (const runtime of Object.keys(runtimes) as RuntimeName[]) {
     await t.step(runtime, async () => {
