@@ -205,6 +205,9 @@ export interface RunningProgram {
   ended: Promise<RunResult>;
 }
 
+/** What runs in an emulated machine takes many times as long, and the host may be busy besides. */
+const patience = process.env.PADDOCK_DRIVER === "qemu" ? 3 : 1;
+
 /** Starts a program; it is killed when it runs longer than its deadline. */
 export function startProgram(
   command: string,
@@ -220,7 +223,7 @@ export function startProgram(
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text) => stdout += text);
   child.stderr.setEncoding("utf8").on("data", (text) => stderr += text);
-  const deadlineMs = options.deadlineMs ?? 120_000;
+  const deadlineMs = (options.deadlineMs ?? 120_000) * patience;
   const timer = setTimeout(() => {
     stderr += `\n(killed: no end after ${deadlineMs} ms)`;
     child.kill("SIGKILL");
