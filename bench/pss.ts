@@ -19,8 +19,13 @@ export async function pssOf(dataDir: string): Promise<number> {
     let at: string | undefined = pid;
     while (at !== undefined && !machines.has(at)) at = parents.get(at);
     if (at === undefined) continue;
-    const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
-    total += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) * 1024;
+    total += await pssOfProcess(pid);
   }
   return total;
+}
+
+/** In bytes; 0 once it has ended. */
+export async function pssOfProcess(pid: string | number): Promise<number> {
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
+  return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) * 1024;
 }

@@ -4,6 +4,7 @@ import { defaultDataDir } from "../../images/image_store.ts";
 import { ConformanceHost } from "../../packages/driver/conformance_host.ts";
 import { type Figure, figure, percentile } from "../figure.ts";
 import { findDriver, inLab, stepMs } from "../machine_drivers.ts";
+import { pssOfProcess } from "../pss.ts";
 import type { MachineScenario } from "../scenario.ts";
 
 const DRIVERS: DriverName[] = ["gvisor", "qemu", "firecracker"];
@@ -124,7 +125,7 @@ async function measure(driver: Driver, { image, rounds, directory, say }: Measur
       await host.shell("true");
       results.boots.push(performance.now() - start);
       await idle();
-      results.bootedBytes.push(pssOf(host));
+      results.bootedBytes.push(await pssOf(host));
       const forkStart = performance.now();
       const { pausedMs } = await machine.checkpoint(checkpoint, within());
       const written = performance.now() - forkStart;
@@ -137,7 +138,7 @@ async function measure(driver: Driver, { image, rounds, directory, say }: Measur
           else {
             results.restores.push(copy.ms);
             await idle();
-            results.restoredBytes.push(pssOf(copy.host));
+            results.restoredBytes.push(await pssOf(copy.host));
           }
         } finally {
           await copy.machine.stop();
@@ -205,15 +206,7 @@ const idle = () => new Promise((resolve) => setTimeout(resolve, inLab ? 1_000 : 
 const toMB = (bytes: number) => bytes / 1e6;
 
 /** Every process of a machine is in its cgroup; what it shares with others counts by its part. */
-function pssOf(host: ConformanceHost): number {
-  let total = 0;
-  for (const pid of host.cgroup.processes()) {
-    try {
-      const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
-      total += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) * 1024;
-    } catch {
-      // It has ended.
-    }
-  }
-  return total;
+async function pssOf(host: ConformanceHost): Promise<number> {
+  const each = await Promise.all(host.cgroup.processes().map(pssOfProcess));
+  return each.reduce((sum, bytes) => sum + bytes, 0);
 }

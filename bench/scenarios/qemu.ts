@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { Sandbox } from "@paddock/sandbox";
 import { defaultDataDir } from "../../images/image_store.ts";
 import { figure, percentile } from "../figure.ts";
+import { memAvailable } from "../host_memory.ts";
 import { untilOrigin } from "../of_origin.ts";
 import { rawQemu } from "../raw_qemu.ts";
 import type { Scenario } from "../scenario.ts";
@@ -97,9 +98,4 @@ async function rootImageOf(digest: string, dataDir: string): Promise<string> {
     if (found) return join(dirname(manifest), "vm-root", "tree.erofs");
   }
   throw new Error(`there is no image ${digest}`);
-}
-
-async function memAvailable(): Promise<number> {
-  const match = /MemAvailable:\s+(\d+) kB/.exec(await readFile("/proc/meminfo", "utf8"));
-  return Number(match![1]) * 1024;
 }
