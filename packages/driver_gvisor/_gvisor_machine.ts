@@ -11,6 +11,7 @@ import {
   runCommand,
   sleep,
 } from "@paddock/driver";
+import { lastWords } from "./_last_words.ts";
 
 const KILL_DEADLINE_MS = 10_000;
 const EXIT_DEADLINE_MS = 5_000;
@@ -26,8 +27,6 @@ const CRASH_CODES_FROM = 128;
 
 /** A sentry that dies by itself, of too many threads for example, exits with 2 and shows its stacks. */
 const SENTRY_PANIC = /^\s*(?:goroutine \d+|gvisor\.dev\/gvisor\/pkg\/sentry\/)/m;
-
-const DETAIL_CHARACTERS = 4_000;
 
 export interface GvisorMachineParts {
   id: string;
@@ -71,7 +70,7 @@ export class GvisorMachine implements Machine {
     await Promise.race([this.#drained, sleep(200)]);
     const exit = { code, ...(signal === null ? {} : { signal }) };
     if (this.#stopRequested) return { reason: "stopped", ...exit };
-    const detail = this.console().slice(-DETAIL_CHARACTERS);
+    const detail = lastWords(this.console());
     if (this.#parts.cgroup.oomKills() > 0) return { reason: "out_of_memory", ...exit, detail };
     const crashed = signal !== null || code >= CRASH_CODES_FROM || SENTRY_PANIC.test(detail);
     return { reason: crashed ? "crashed" : "guest_exited", ...exit, detail };
