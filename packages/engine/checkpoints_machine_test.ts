@@ -198,6 +198,15 @@ Deno.test("a template makes way for its successor, and stays for the sandboxes i
       soon(),
     );
     assert.equal(larger.spec.memoryBytes, 640 * 1024 * 1024);
+    // What is mounted for its size comes along in a checkpoint, and stays when there is something in it.
+    const sizeOfShared = "df --output=size /dev/shm | tail -1; cat /dev/shm/*";
+    await guestShell(larger, "echo kept > /dev/shm/file");
+    assert.match(await guestShell(larger, sizeOfShared), /^ *327680\nkept\n$/);
+    const saved = await engine.checkpoints.create(larger.spec.id, { name: "larger" }, soon());
+    const again = await engine.create(sandboxSpec({ checkpoint: saved.id }), soon());
+    assert.match(await guestShell(again, sizeOfShared), /^ *327680\nkept\n$/);
+    await again.kill();
+    await engine.checkpoints.remove(saved.id);
 
     await guestShell(original, "echo second > ~/file");
     const second = await keep("two");

@@ -45,6 +45,13 @@ Deno.test("a sandbox is restored as the one that was asked for", async () => {
   assert.equal((await guestShell(two, "echo $COLOUR")).trim(), "red");
   const memory = /MemTotal:\s+(\d+) kB/.exec(await guestShell(one, "cat /proc/meminfo"));
   assert.equal(Number(memory?.[1]), 300 * 1024);
+  for (const path of ["/tmp", "/dev/shm"]) {
+    const [size, mode] = (await guestShell(
+      one,
+      `df --output=size ${path} | tail -1; stat -c %a ${path}`,
+    )).trim().split("\n");
+    assert.deepEqual([Number(size), mode], [150 * 1024, "1777"], path);
+  }
   assert.ok(Math.abs(Number(await guestShell(one, "date +%s%3N")) - Date.now()) < 1_000);
 
   // No token opens two of them, and none that the template had.

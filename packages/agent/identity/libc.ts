@@ -14,6 +14,8 @@ export interface Libc {
   setHostname(name: string): number;
   /** Milliseconds since 1970. */
   setRealtime(time: number): number;
+  /** Mounts files in memory over a directory. */
+  mountTmpfs(directory: string, options: string): number;
   /** Mixes bytes into the kernel's random generator and has it take a new seed from them at once. */
   addEntropy(bytes: Uint8Array): void;
 }
@@ -27,6 +29,8 @@ const NUMBERS = {
 } as const;
 
 const CLOCK_REALTIME = 0;
+/** MS_NOSUID and MS_NODEV of linux/mount.h. */
+const NO_PRIVILEGES = 6n;
 /** Of linux/random.h. */
 const RNDADDENTROPY = 0x40085203n;
 const RNDRESEEDCRNG = 0x5207n;
@@ -45,6 +49,7 @@ export function openLibc(): Libc {
     fcntl: { parameters: ["i32", "i32", "i64"], result: "i32" },
     sethostname: { parameters: ["buffer", "usize"], result: "i32" },
     clock_settime: { parameters: ["i32", "buffer"], result: "i32" },
+    mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
     open: { parameters: ["buffer", "i32"], result: "i32" },
     close: { parameters: ["i32"], result: "i32" },
     ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
@@ -82,8 +87,12 @@ export function openLibc(): Libc {
         new BigInt64Array([BigInt(seconds), BigInt(nanoseconds)]),
       );
     },
+    mountTmpfs: (directory, options) => {
+      const type = text("tmpfs");
+      return symbols.mount(type, text(directory), type, NO_PRIVILEGES, text(options));
+    },
     addEntropy: (bytes) => {
-      const fd = symbols.open(new TextEncoder().encode("/dev/urandom\0"), 0);
+      const fd = symbols.open(text("/dev/urandom"), 0);
       if (fd < 0) return;
       // struct rand_pool_info: how many bits of entropy, how many bytes, the bytes.
       const pool = new Uint8Array(8 + bytes.length);
@@ -96,4 +105,8 @@ export function openLibc(): Libc {
       symbols.close(fd);
     },
   };
+}
+
+function text(value: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${value}\0`);
 }

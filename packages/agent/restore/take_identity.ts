@@ -8,6 +8,7 @@ import { mendEventLoops } from "./event_loops.ts";
 import { setClock } from "./clock.ts";
 import { reseedKernel, reseedThread } from "./entropy.ts";
 import { writeNames } from "./guest_names.ts";
+import { resizeMemoryMounts } from "./memory_mounts.ts";
 
 export interface IdentityServices {
   config: AgentConfig;
@@ -49,6 +50,7 @@ export function takeIdentity(services: IdentityServices, given: GuestIdentity): 
   if (config.memoryBytes !== given.memoryBytes) {
     config.memoryBytes = given.memoryBytes;
     services.police.memoryBytes = given.memoryBytes;
+    identity.asRoot(() => resizeMemoryMounts(identity.libc, given.memoryBytes, log));
     // Its heap was given a bound for another size of memory.
     repls.dropSpare();
     repls.warm();
