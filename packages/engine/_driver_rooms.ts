@@ -77,6 +77,11 @@ export class DriverRooms {
     return this.#furnished.flatMap(waiting);
   }
 
+  /** No machine waits any more that was restored from this. */
+  forget(checkpointId: string): void {
+    for (const { pool } of this.#furnished) pool?.forget(checkpointId);
+  }
+
   async settled(): Promise<void> {
     for (const room of this.#rooms.values()) {
       const { templates, pool } = await room;

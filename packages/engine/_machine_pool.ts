@@ -5,6 +5,7 @@ import { AGENT_PORT, guestInit } from "./_guest_init.ts";
 import { refuseWithoutRoom } from "./_host_room.ts";
 import { restoreDeadlineMs } from "./_restore_deadline.ts";
 import { type EngineParts, type MachineInPlace, startMachine } from "./_sandbox_resources.ts";
+import type { RestoreSource, Stock } from "./restore_source.ts";
 import type { TemplateStore } from "./_template_store.ts";
 
 /** The region in the ids of machines that wait in a pool. */
@@ -31,37 +32,45 @@ export interface PooledMachine {
   died: AbortSignal;
 }
 
-/** The machines of one size. */
-interface Shelf {
+/** What is asked of a machine that waits. */
+export interface PoolRequest {
   memoryBytes: number;
+  /** Of a template that somebody built; the node's own one when left out. */
+  stock?: Stock;
+}
+
+/** The machines of one template and size. */
+interface Shelf extends PoolRequest {
   ready: PooledMachine[];
   demand: Demand;
+  /** Restores under way: they count as if they were there. */
+  underWay: number;
+  /** Failures in a row, and when the next attempt may be made after them. */
+  failures: number;
+  retryAt: number;
 }
 
 /**
- * Machines restored ahead of demand, so that a creation finds one waiting. How many follows the
- * bursts of the last minutes between `limits.poolMin` (of the default size) and `limits.poolMax`, as
- * far as `limits.poolMemoryMb` and the host's free memory allow: a pool that does not fit is smaller,
- * and an empty one means that a creation restores its machine itself.
+ * Machines restored ahead of demand, so that a creation finds one waiting. How many follows the bursts of
+ * the last minutes: between `limits.poolMin` and `limits.poolMax` of the node's own template in its default
+ * size, up to the latter in another size, and up to `limits.poolMaxPerTemplate` of a template that somebody
+ * built, as far as `limits.poolMemoryMb` and the host's free memory allow. A pool that does not fit is
+ * smaller, and an empty one means that a creation restores its machine itself.
  */
 export class MachinePool {
   readonly #parts: EngineParts;
   readonly #templates: TemplateStore;
-  readonly #shelves = new Map<number, Shelf>();
-  /** Restores under way, by size: they count as if they were there. */
-  readonly #underWay = new Map<number, number>();
+  readonly #shelves = new Map<string, Shelf>();
   readonly #closing = new AbortController();
   readonly #review: ReturnType<typeof setInterval>;
   readonly #giveBack = new Set<Promise<void>>();
   #refill: ReturnType<typeof setTimeout> | undefined;
   #filling: Promise<void> | undefined;
-  #retryAt = 0;
-  #failures = 0;
 
   constructor(parts: EngineParts, templates: TemplateStore) {
     this.#parts = parts;
     this.#templates = templates;
-    this.#shelf(parts.limits.memoryDefaultMb * MiB);
+    this.#shelf({ memoryBytes: parts.limits.memoryDefaultMb * MiB });
     this.#review = setInterval(() => this.#balance(), REVIEW_MS);
     Deno.unrefTimer(this.#review as unknown as number);
     templates.settled().then(() => this.#balance());
@@ -71,9 +80,9 @@ export class MachinePool {
     return this.#waiting().length;
   }
 
-  /** A machine of this size if one waits. Either way the demand is noted. */
-  take(memoryBytes: number): PooledMachine | undefined {
-    const shelf = this.#shelf(memoryBytes);
+  /** Such a machine if one waits. Either way the demand is noted. */
+  take(wanted: PoolRequest): PooledMachine | undefined {
+    const shelf = this.#shelf(wanted);
     shelf.demand.note(Date.now());
     const machine = shelf.ready.shift();
     this.#parts.meters.pool(this.#parts.driver.name, machine !== undefined);
@@ -101,11 +110,22 @@ export class MachinePool {
     await Promise.all(this.#giveBack);
   }
 
-  #shelf(memoryBytes: number): Shelf {
-    let shelf = this.#shelves.get(memoryBytes);
+  /** There will be no more of them: what waits of a template is given back. */
+  forget(stockId: string): void {
+    for (const [key, shelf] of this.#shelves) {
+      if (shelf.stock?.id !== stockId) continue;
+      this.#shelves.delete(key);
+      this.#discard(shelf, shelf.ready.length);
+    }
+  }
+
+  #shelf({ memoryBytes, stock }: PoolRequest): Shelf {
+    const key = keyOf({ memoryBytes, stock });
+    let shelf = this.#shelves.get(key);
     if (!shelf) {
-      shelf = { memoryBytes, ready: [], demand: new Demand() };
-      this.#shelves.set(memoryBytes, shelf);
+      const none = { underWay: 0, failures: 0, retryAt: 0 };
+      shelf = { memoryBytes, stock, ready: [], demand: new Demand(), ...none };
+      this.#shelves.set(key, shelf);
     }
     return shelf;
   }
@@ -115,107 +135,150 @@ export class MachinePool {
   }
 
   #target(shelf: Shelf): number {
-    const { poolMin, poolMax, memoryDefaultMb } = this.#parts.limits;
-    const least = shelf.memoryBytes === memoryDefaultMb * MiB ? poolMin : 0;
-    return Math.min(poolMax, Math.max(least, shelf.demand.peak(Date.now())));
+    const { poolMin, poolMax, poolMaxPerTemplate } = this.#parts.limits;
+    const asked = shelf.demand.peak(Date.now());
+    if (shelf.stock) return Math.min(poolMaxPerTemplate, asked);
+    return Math.min(poolMax, Math.max(this.#isDefault(shelf) ? poolMin : 0, asked));
+  }
+
+  #isDefault({ memoryBytes, stock }: PoolRequest): boolean {
+    return stock === undefined && memoryBytes === this.#parts.limits.memoryDefaultMb * MiB;
   }
 
   #balance(): void {
     if (this.#closing.signal.aborted) return;
-    for (const [memoryBytes, shelf] of this.#shelves) {
+    for (const [key, shelf] of this.#shelves) {
       const target = this.#target(shelf);
       if (shelf.ready.length > target) this.#discard(shelf, shelf.ready.length - target);
-      const isDefault = memoryBytes === this.#parts.limits.memoryDefaultMb * MiB;
-      if (target === 0 && !isDefault && shelf.ready.length === 0) this.#shelves.delete(memoryBytes);
+      const isEmpty = target === 0 && shelf.ready.length === 0 && shelf.underWay === 0;
+      if (isEmpty && !this.#isDefault(shelf)) this.#shelves.delete(key);
     }
-    if (this.#filling || Date.now() < this.#retryAt) return;
+    if (this.#filling) return;
     this.#filling = this.#fill().finally(() => this.#filling = undefined);
   }
 
   async #fill(): Promise<void> {
     const restorers = Array.from({ length: AT_ONCE }, async () => {
       for (;;) {
-        const shelf = await this.#next();
+        const shelf = this.#next();
         if (!shelf) return;
-        const restored = await this.#restore(shelf.memoryBytes);
-        if (!restored) return;
-        if (this.#closing.signal.aborted) return this.#drop(restored);
-        this.#put(shelf, restored);
+        // Counted from here on: the other restorer looks as well.
+        shelf.underWay++;
+        try {
+          if (!await this.#hasRoom()) return;
+          const restored = await this.#restore(shelf);
+          if (restored && !this.#put(shelf, restored)) void this.#drop(restored);
+        } finally {
+          shelf.underWay--;
+        }
       }
     });
     await Promise.all(restorers);
   }
 
-  /** The shelf that lacks one, if there is room for it. */
-  async #next(): Promise<Shelf | undefined> {
-    if (this.#closing.signal.aborted || Date.now() < this.#retryAt) return undefined;
-    const lacking = [...this.#shelves.values()].find((shelf) =>
-      shelf.ready.length + (this.#underWay.get(shelf.memoryBytes) ?? 0) < this.#target(shelf)
+  /** The shelf that lacks one. */
+  #next(): Shelf | undefined {
+    if (this.#closing.signal.aborted) return undefined;
+    return [...this.#shelves.values()].find((shelf) =>
+      Date.now() >= shelf.retryAt && shelf.ready.length + shelf.underWay < this.#target(shelf)
     );
-    if (!lacking || !await this.#hasRoom()) return undefined;
-    return lacking;
   }
 
+  /** For those that wait and those under way. */
   async #hasRoom(): Promise<boolean> {
     const { limits, directory } = this.#parts;
     const waiting = this.#waiting();
     const usages = await Promise.all(waiting.slice(0, 4).map(({ place }) => place.machine.usage()));
     const measured = usages.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) / usages.length;
     const each = usages.length === 0 ? ASSUMED_BYTES : measured;
-    const underWay = [...this.#underWay.values()].reduce((sum, count) => sum + count, 0);
-    if ((waiting.length + underWay + 1) * each > limits.poolMemoryMb * MiB) return false;
+    const underWay = [...this.#shelves.values()].reduce((sum, shelf) => sum + shelf.underWay, 0);
+    if ((waiting.length + underWay) * each > limits.poolMemoryMb * MiB) return false;
     // What waits must never be what keeps somebody else out.
     const floor = { ...limits, hostFreeMemoryMb: 2 * limits.hostFreeMemoryMb };
     return await refuseWithoutRoom(directory, floor).then(() => true, () => false);
   }
 
-  async #restore(memoryBytes: number): Promise<PooledMachine | undefined> {
-    const template = await this.#templates.find(memoryBytes);
-    if (!template) return undefined;
+  /** Undefined when that failed: the shelf is left alone for a while. */
+  async #restore(shelf: Shelf): Promise<PooledMachine | undefined> {
     const { limits, log } = this.#parts;
     const within = restoreDeadlineMs(this.#parts);
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(within)]);
+    try {
+      await using used = await this.#use(shelf, signal);
+      if (!used) {
+        // Why there is no template is in the log already.
+        shelf.retryAt = Date.now() + FIRST_RETRY_MS;
+        return undefined;
+      }
+      const machine = await this.#restoreFrom(used.source, shelf.memoryBytes, signal)
+        .catch(async (error) => {
+          await used.failed();
+          throw error;
+        });
+      machine.place.cgroup.limitCpus(limits.cpus);
+      shelf.failures = 0;
+      return machine;
+    } catch (error) {
+      if (this.#closing.signal.aborted) return undefined;
+      const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** shelf.failures++);
+      shelf.retryAt = Date.now() + wait;
+      log.warn("no machine could be restored ahead of demand", {
+        error: String(error),
+        retryInMs: wait,
+        ...(shelf.stock && { template: shelf.stock.id }),
+      });
+    }
+  }
+
+  async #use({ stock, memoryBytes }: Shelf, signal: AbortSignal): Promise<UsedSource | undefined> {
+    if (stock) {
+      const { source, release } = await stock.use(signal);
+      // What somebody built is theirs: they hear of it when they ask for a sandbox.
+      return { source, failed: async () => {}, [Symbol.asyncDispose]: release };
+    }
+    const template = await this.#templates.find(memoryBytes);
+    if (!template) return undefined;
+    return {
+      source: template,
+      failed: async () => {
+        if (!this.#closing.signal.aborted) await this.#templates.discard(template);
+      },
+      [Symbol.asyncDispose]: async () => {},
+    };
+  }
+
+  async #restoreFrom(
+    source: RestoreSource,
+    memoryBytes: number,
+    signal: AbortSignal,
+  ): Promise<PooledMachine> {
+    const { limits, image, meters, driver } = this.#parts;
     const began = performance.now();
     const stack = new AsyncDisposableStack();
     const died = new AbortController();
-    this.#underWay.set(memoryBytes, (this.#underWay.get(memoryBytes) ?? 0) + 1);
     try {
-      const { token } = template;
+      const { token } = source;
       const id = newSandboxId(REGION);
       const guest = { id, region: REGION, memoryBytes, env: {} };
-      const init = () => guestInit(guest, this.#parts.image, { port: AGENT_PORT, token }, limits);
-      const place = await startMachine(
-        this.#parts,
-        { id, memoryBytes, source: template, init },
-        stack,
-        signal,
-      );
+      const init = () => guestInit(guest, image, { port: AGENT_PORT, token }, limits);
+      const request = { id, memoryBytes, source, init };
+      const place = await startMachine(this.#parts, request, stack, signal);
       place.machine.exited.then(({ reason, detail }) =>
         died.abort(new Error(`the machine ended (${reason}): ${detail ?? ""}`))
       );
       const agent = { host: place.slot.guestAddress, port: AGENT_PORT, token };
       await waitForAgent(agent, AbortSignal.any([signal, died.signal]));
-      place.cgroup.limitCpus(limits.cpus);
-      this.#failures = 0;
-      const { meters, driver } = this.#parts;
       meters.restored(driver.name, "ahead", performance.now() - began);
       return { memoryBytes, place, token, stack, died: died.signal };
     } catch (error) {
       await stack.disposeAsync();
-      if (this.#closing.signal.aborted) return undefined;
-      this.#retryAt = Date.now() +
-        Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures++);
-      log.warn("no machine could be restored ahead of demand", {
-        error: String(error),
-        retryInMs: this.#retryAt - Date.now(),
-      });
-      await this.#templates.discard(template);
-    } finally {
-      this.#underWay.set(memoryBytes, this.#underWay.get(memoryBytes)! - 1);
+      throw error;
     }
   }
 
-  #put(shelf: Shelf, machine: PooledMachine): void {
+  /** False when there is no place for it any more. */
+  #put(shelf: Shelf, machine: PooledMachine): boolean {
+    if (this.#closing.signal.aborted || this.#shelves.get(keyOf(shelf)) !== shelf) return false;
     shelf.ready.push(machine);
     machine.died.addEventListener("abort", () => {
       const at = shelf.ready.indexOf(machine);
@@ -223,6 +286,7 @@ export class MachinePool {
       shelf.ready.splice(at, 1);
       void this.#drop(machine);
     });
+    return true;
   }
 
   #discard(shelf: Shelf, count: number): void {
@@ -236,4 +300,14 @@ export class MachinePool {
     this.#giveBack.add(done);
     return done;
   }
+}
+
+interface UsedSource extends AsyncDisposable {
+  source: RestoreSource;
+  /** No machine came of it. */
+  failed(): Promise<void>;
+}
+
+function keyOf({ memoryBytes, stock }: PoolRequest): string {
+  return `${stock?.id ?? ""} ${memoryBytes}`;
 }

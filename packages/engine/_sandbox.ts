@@ -202,11 +202,9 @@ export class Sandbox implements RunningSandbox, Pausable {
     const { slowBootMs = 0 } = driver.traits;
     const deadline = timeoutAfter(this.#source?.written, within + slowBootMs);
     const wanted = AbortSignal.any([signal, this.#ending.signal, deadline]);
-    const warm = this.#source
-      ? await this.#goOn(this.#source, wanted)
-      : needsColdLaunch(this.spec)
-      ? undefined
-      : await this.#adopt(wanted) ?? await this.#restore(wanted);
+    const source = this.#source;
+    const warm = needsColdLaunch(this.spec) && !source ? undefined : await this.#adopt(wanted) ??
+      await (source ? this.#goOn(source, wanted) : this.#restore(wanted));
     this.#run(warm ?? await this.#boot(wanted));
   }
 
@@ -230,7 +228,9 @@ export class Sandbox implements RunningSandbox, Pausable {
 
   /** A machine that waits in the pool, made this sandbox. */
   async #adopt(wanted: AbortSignal): Promise<StartedMachine | undefined> {
-    const pooled = this.#pool?.take(this.spec.memoryBytes);
+    const stock = this.#source?.stock;
+    if (this.#source && (!stock || hasVolumes(this.spec))) return undefined;
+    const pooled = this.#pool?.take({ memoryBytes: this.spec.memoryBytes, stock });
     if (!pooled) return undefined;
     this.#stack.use(pooled.stack);
     const { place, token } = pooled;

@@ -121,6 +121,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     find: (id) => sandboxes.get(id),
     presentImage: image.digest,
     versionOf: async (driver, within) => (await rooms.choose(driver, within)).probe.version,
+    forgotten: (id) => rooms.forget(id),
     image: async (digest) => digest === image.digest ? image : await options.findImage?.(digest),
   });
   stack.defer(() => checkpoints.close());

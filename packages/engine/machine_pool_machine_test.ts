@@ -50,6 +50,52 @@ Deno.test("a sandbox takes a machine that waits, and another takes its place", a
   assert.deepEqual(bench.logged, []);
 });
 
+Deno.test("a template that somebody built has machines that wait as well, until it is gone", async () => {
+  await using bench = await start({
+    limits: { poolMin: 0, poolMaxPerTemplate: 1, memoryDefaultMb: 256 },
+  });
+  const { engine, dataDir } = bench;
+  const spec = (more: object) => sandboxSpec({ memoryBytes: 256 * MiB, ...more });
+  const original = await engine.create(spec({ env: { A: "1" } }), soon());
+  await guestShell(original, "echo kept > ~/file");
+  const web = { name: "web", definition: "one" };
+  const { id } = await engine.checkpoints.create(original.spec.id, web, soon());
+  const plain = await engine.checkpoints.create(original.spec.id, { name: "web" }, soon());
+  await engine.templatesSettled();
+  const waits = () => engine.pools()[0].waiting;
+  const before = waits();
+  const make = (more: object) => engine.create(spec({ checkpoint: id, ...more }), soon());
+  const burst = await Promise.all([make({}), make({})]);
+  assert.deepEqual(burst.map(({ origin }) => origin), ["restored", "restored"]);
+  await engine.templatesSettled();
+  // Two were asked for at once, and one may wait.
+  assert.equal(waits(), before + 1);
+  const warm = await make({ env: { B: "2" } });
+  assert.equal(warm.origin, "pooled");
+  assert.equal(
+    await guestShell(warm, "hostname; cat ~/file; echo $A $B"),
+    `${warm.spec.id.replaceAll("_", "-")}\nkept\n1 2\n`,
+  );
+  // Nobody can say how many will ask for a checkpoint, so each is restored when they do.
+  const cold = () => engine.create(spec({ checkpoint: plain.id }), soon());
+  assert.deepEqual([(await cold()).origin, (await cold()).origin], ["restored", "restored"]);
+
+  await Promise.all(engine.list().map((box) => box.kill()));
+  await engine.templatesSettled();
+  const files = () => [...Deno.readDirSync(`${dataDir}/checkpoints`)].map(({ name }) => name);
+  assert.deepEqual(files().sort(), [plain.id, id].sort());
+  const last = waits();
+  await engine.checkpoints.remove(id);
+  assert.equal(waits(), last - 1);
+  const end = Date.now() + 20_000;
+  while (files().length > 1 && Date.now() < end) await sleep(50);
+  // Those that waited are gone, and with them the last who needed its files.
+  assert.deepEqual(files(), [plain.id]);
+  await engine.close();
+  assert.deepEqual(await leftovers(dataDir), []);
+  assert.deepEqual(bench.logged, []);
+});
+
 Deno.test("a pool grows with a burst, and is as large as it may be", async () => {
   await using bench = await start({ limits: { poolMin: 0, poolMax: 3, memoryDefaultMb: 256 } });
   const { engine, dataDir } = bench;

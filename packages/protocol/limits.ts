@@ -217,6 +217,13 @@ export const limits = {
   poolMax: limit("poolMax", 100, "count", "machines of one size that wait restored, at most", {
     min: 0,
   }),
+  poolMaxPerTemplate: limit(
+    "poolMaxPerTemplate",
+    10,
+    "count",
+    "machines of one user template and size that wait restored, at most",
+    { min: 0 },
+  ),
   poolMemoryMb: limit("poolMemoryMb", 4096, "MiB", "memory of all machines that wait restored", {
     min: 0,
   }),

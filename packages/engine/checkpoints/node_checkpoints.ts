@@ -43,6 +43,8 @@ export interface NodeCheckpointsOptions {
   presentImage: string;
   /** An image by its digest, if this host has it. */
   image(digest: string): Promise<MachineImage | undefined>;
+  /** Called when there is one less that machines may be restored from. */
+  forgotten(id: string): void;
   limits: LimitValues;
   log: Log;
 }
@@ -229,6 +231,7 @@ export class NodeCheckpoints implements Checkpoints {
     const used = this.#sources.get(id);
     if (used && used.source.users > 0) used.source.unused = () => this.#drop(id);
     else await this.#drop(id);
+    this.#options.forgotten(id);
   }
 
   /** What a sandbox is restored from. It is checked before, and the caller counts as a user until then. */
@@ -263,15 +266,19 @@ export class NodeCheckpoints implements Checkpoints {
 
   /** The files are what the manifest says, and are taken to be until their signature is another. */
   async #remember(
-    { id }: StoredCheckpoint,
+    { id, kind, organizationId }: StoredCheckpoint,
     { token, imageDigest }: CheckpointManifest,
     signature: string,
   ): Promise<void> {
     const image = await this.#options.image(imageDigest);
     if (!image) throw new Error(`the image ${imageDigest} is gone`);
     // Users of what another creation has verified meanwhile, or before, are users of the same files.
-    const source = this.#sources.get(id)?.source ??
-      { directory: this.#files.machine(id), token, image, users: 0 };
+    const source: RestoreSource = this.#sources.get(id)?.source ?? {
+      ...{ directory: this.#files.machine(id), token, image, users: 0 },
+      ...(kind === "template" && {
+        stock: { id, use: (signal: AbortSignal) => this.use(id, organizationId, signal) },
+      }),
+    };
     this.#sources.set(id, { signature, source });
   }
 
