@@ -1,28 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { PaddockError } from "./paddock_error.ts";
+import { type TreeStep as Step, treeSteps } from "./testing/tree_steps.ts";
 import { isPlainName, TreeDecoder, TreeEncoder, type TreeEntry } from "./tree_stream.ts";
-
-type Step = TreeEntry & { content?: Uint8Array };
 
 /** Encodes into views of the given sizes, in turn. */
 async function encode(steps: Step[], sizes: number[]): Promise<Uint8Array[]> {
-  let next = 0;
-  let left = new Uint8Array(0);
-  const encoder = new TreeEncoder({
-    next() {
-      if (next === steps.length) return undefined;
-      const { content, ...entry } = steps[next++];
-      left = content?.slice() ?? new Uint8Array(0);
-      return entry as TreeEntry;
-    },
-    read(into) {
-      const part = left.subarray(0, into.length);
-      into.set(part);
-      left = left.subarray(part.length);
-      return part.length;
-    },
-  });
+  const encoder = new TreeEncoder(treeSteps(steps));
   const chunks: Uint8Array[] = [];
   for (let i = 0;; i++) {
     const view = new Uint8Array(sizes[i % sizes.length]);

@@ -1,39 +1,23 @@
-import { TreeEncoder, type TreeEntry } from "@paddock/protocol";
+import { TreeEncoder } from "@paddock/protocol";
 import assert from "node:assert/strict";
+import {
+  treeDirectory as directory,
+  treeFile as file,
+  type TreeStep as Step,
+  treeSteps,
+  treeUp as up,
+} from "../protocol/testing/tree_steps.ts";
 import { download, type OpenTree } from "./download.ts";
 import { UnsafePathError } from "./errors.ts";
 import type { SandboxFs } from "./fs_types.ts";
 import { checkName, leavesRoot } from "./local_tree_sink.ts";
 
-type Step = TreeEntry & { content?: Uint8Array };
-
 const noFs = {} as SandboxFs;
-const directory = (name: string, mode = 0o755): Step => ({ type: "directory", name, mode });
-const up: Step = { type: "up" };
 const link = (name: string, target: string): Step => ({ type: "link", name, target });
-const file = (name: string, text = "*", mode = 0o644): Step => {
-  const content = new TextEncoder().encode(text);
-  return { type: "file", name, mode, size: content.length, content };
-};
 
 /** A sandbox that sends what it likes. */
 function sends(steps: Step[], failsAfter = Infinity): OpenTree {
-  let next = 0;
-  let left = new Uint8Array(0);
-  const encoder = new TreeEncoder({
-    next() {
-      if (next === steps.length) return undefined;
-      const { content, ...entry } = steps[next++];
-      left = content?.slice() ?? new Uint8Array(0);
-      return entry as TreeEntry;
-    },
-    read(into) {
-      const part = left.subarray(0, into.length);
-      into.set(part);
-      left = left.subarray(part.length);
-      return part.length;
-    },
-  });
+  const encoder = new TreeEncoder(treeSteps(steps));
   return () =>
     Promise.resolve(
       new ReadableStream({

@@ -1,29 +1,19 @@
-import { type ClaimedStream, TreeEncoder, type TreeEntry } from "@paddock/protocol";
+import { type ClaimedStream, TreeEncoder } from "@paddock/protocol";
 import assert from "node:assert/strict";
+import {
+  treeDirectory as directory,
+  treeFile as file,
+  type TreeStep as Step,
+  treeSteps,
+  treeUp as up,
+} from "../../protocol/testing/tree_steps.ts";
 import { readTree, writeTree } from "./tree.ts";
-
-type Step = TreeEntry & { content?: string };
 
 const never = new AbortController().signal;
 
 /** What a client sends, in chunks of the given size; `then` happens before its end. */
 function sent(steps: Step[], chunkBytes = 100, then?: () => void): ClaimedStream {
-  let next = 0;
-  let left = new Uint8Array(0);
-  const encoder = new TreeEncoder({
-    next() {
-      if (next === steps.length) return undefined;
-      const { content, ...entry } = steps[next++];
-      left = new TextEncoder().encode(content ?? "");
-      return entry as TreeEntry;
-    },
-    read(into) {
-      const part = left.subarray(0, into.length);
-      into.set(part);
-      left = left.subarray(part.length);
-      return part.length;
-    },
-  });
+  const encoder = new TreeEncoder(treeSteps(steps));
   return {
     async drainInto(write) {
       const view = new Uint8Array(chunkBytes);
@@ -43,16 +33,6 @@ function piped(stream: ReadableStream<Uint8Array>): ClaimedStream {
     open: () => stream as ReadableStream<Uint8Array<ArrayBuffer>>,
   };
 }
-
-const directory = (name: string, mode = 0o755): Step => ({ type: "directory", name, mode });
-const file = (name: string, content = "*", mode = 0o644): Step => ({
-  type: "file",
-  name,
-  mode,
-  size: content.length,
-  content,
-});
-const up: Step = { type: "up" };
 
 async function inTempDir(work: (dir: string) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "paddock_tree_" });
