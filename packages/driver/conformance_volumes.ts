@@ -9,15 +9,18 @@ const LAUNCH_MS = 30_000;
 const owner = { uid: 0, gid: 0 };
 
 interface Bench {
-  /** Whether this driver has volumes; one that has none must refuse them. */
-  able: boolean;
   directory: string;
   /** A machine that is this driver's, with these parts. */
   launch(more: Partial<LaunchSpec>): Promise<{ host: ConformanceHost; machine: Machine }>;
 }
 
-/** Registers what every driver has to do with volumes: mount them, or refuse them by name. */
-export function registerVolumeConformance(options: ConformanceOptions): void {
+/**
+ * Registers what every driver has to do with volumes. `mostVolumes`: those that a machine has places for, where
+ * there is a bound.
+ */
+export function registerVolumeConformance(
+  options: ConformanceOptions & { mostVolumes?: number },
+): void {
   const test = (what: string, body: (bench: Bench) => Promise<void>) =>
     Deno.test(`${options.name}: ${what}`, async () => {
       await using stack = new AsyncDisposableStack();
@@ -26,9 +29,8 @@ export function registerVolumeConformance(options: ConformanceOptions): void {
       await Deno.mkdir(`${directory}/state`);
       const driver = options.createDriver(`${directory}/state`);
       const image = await options.image();
-      const { machineMemoryBytes, volumeFormat } = driver.traits;
+      const { machineMemoryBytes } = driver.traits;
       await body({
-        able: volumeFormat !== undefined,
         directory,
         launch: async (more) => {
           const { bootMs } = options;
@@ -37,7 +39,7 @@ export function registerVolumeConformance(options: ConformanceOptions): void {
           );
           const machine = await driver.launch(
             { ...host.spec, ...more },
-            AbortSignal.timeout(LAUNCH_MS),
+            AbortSignal.timeout(Math.max(LAUNCH_MS, bootMs ?? 0)),
           );
           stack.defer(() => machine.stop());
           return { host, machine };
@@ -49,9 +51,6 @@ export function registerVolumeConformance(options: ConformanceOptions): void {
     const image = `${bench.directory}/v.img`;
     await createVolumeImage(image, 64 * MiB, { owner });
     const volumes = [{ image, path: "/some/where", readOnly: false }];
-    if (!bench.able) {
-      return await assert.rejects(bench.launch({ volumes }), { code: "DRIVER_CANNOT" });
-    }
     const first = await bench.launch({ volumes });
     assert.equal(
       await first.host.shell("cd /some/where && ls -A && echo kept > f && chown 7:8 f && cat f"),
@@ -84,7 +83,6 @@ export function registerVolumeConformance(options: ConformanceOptions): void {
   });
 
   test("a volume has what the guest wrote when its first program ends by itself", async (bench) => {
-    if (!bench.able) return;
     const image = `${bench.directory}/v.img`;
     await createVolumeImage(image, 64 * MiB, { owner });
     const first = await bench.launch({ volumes: [{ image, path: "/data", readOnly: false }] });
@@ -100,10 +98,6 @@ export function registerVolumeConformance(options: ConformanceOptions): void {
   test("a root of its own keeps what is written to it, unless it is only read", async (bench) => {
     const image = `${bench.directory}/root.img`;
     const { rootfs } = await options.image();
-    if (!bench.able) {
-      const rootVolume = { image, readOnly: true };
-      return await assert.rejects(bench.launch({ rootVolume }), { code: "DRIVER_CANNOT" });
-    }
     await createVolumeImage(image, 1024 * MiB, { owner, contents: rootfs });
     const first = await bench.launch({ rootVolume: { image, readOnly: false } });
     await first.host.shell("echo kept > /etc/mark; rm -r /usr/share/doc/bash");
@@ -126,5 +120,19 @@ export function registerVolumeConformance(options: ConformanceOptions): void {
       );
       await machine.stop();
     }
+  });
+
+  const { mostVolumes } = options;
+  if (mostVolumes === undefined) return;
+  test("a machine has as many volumes as it says, and no more", async (bench) => {
+    const image = `${bench.directory}/v.img`;
+    await createVolumeImage(image, 64 * MiB, { owner });
+    const volumes = Array.from({ length: mostVolumes }, (_, index) => ({
+      ...{ image, path: `/many/${index}`, readOnly: true },
+    }));
+    const tooMany = [...volumes, { image, path: "/one/more", readOnly: true }];
+    await assert.rejects(bench.launch({ volumes: tooMany }), { code: "DRIVER_CANNOT" });
+    const { host } = await bench.launch({ volumes });
+    assert.equal(await host.shell("grep -c ' /many/' /proc/mounts"), `${mostVolumes}\n`);
   });
 }

@@ -57,8 +57,8 @@ export interface DriverTraits {
   machineMemoryBytes?: number;
   /** How much longer than `limits.agentStartMs` a boot may take; absent: no longer. */
   slowBootMs?: number;
-  /** Who writes the filesystem of a volume. Left out: the driver has no volumes, and refuses them. */
-  volumeFormat?: VolumeFormat;
+  /** Who writes the filesystem of a volume. */
+  volumeFormat: VolumeFormat;
 }
 
 /**

@@ -25,8 +25,9 @@ export { Cgroup, type CgroupHost, type CgroupLimits, childCgroups, findCgroups }
 export { checkpointWithVolumes } from "./checkpoint_with_volumes.ts";
 export { compileC } from "./compile_c.ts";
 export { ConsoleLog } from "./console_log.ts";
+export { missingCgroups, missingPrograms } from "./host_problems.ts";
+export { Ending, endProcesses } from "./ending.ts";
 export { createDiskImage } from "./disk_image.ts";
-export { refuseVolumes } from "./refuse_volumes.ts";
 export { releasedByLoop } from "./loop_devices.ts";
 export { type Log, silentLog } from "./log.ts";
 export { type CommandOptions, type CommandResult, runCommand } from "./run_command.ts";

@@ -33,6 +33,8 @@ export interface Drive {
   path_on_host: string;
   is_root_device: boolean;
   is_read_only: boolean;
+  /** Left out: Firecracker takes the guest's wish to have something on the disk for granted. */
+  cache_type?: "Writeback";
   rate_limiter?: RateLimiter;
 }
 

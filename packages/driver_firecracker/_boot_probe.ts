@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { ConsoleLog, sleep } from "@paddock/driver";
 import { PROBE_ANSWER, probeConfig, type VmBoot } from "@paddock/driver/vm";
 import { Jail, JAIL_FILES } from "./_jail.ts";
-import { KERNEL_ARGUMENTS } from "./_kernel_arguments.ts";
+import { kernelArguments } from "./_kernel_arguments.ts";
 import { killVmm, startVmm, type Vmm } from "./_vmm.ts";
 
 export interface BootProbe {
@@ -41,7 +41,7 @@ export async function bootProbe(probe: BootProbe, signal: AbortSignal): Promise<
     await vmm.api.bootSource({
       kernel_image_path: JAIL_FILES.kernel,
       initrd_path: JAIL_FILES.initramfs,
-      boot_args: KERNEL_ARGUMENTS,
+      boot_args: kernelArguments({ keyboard: false }),
     });
     await vmm.api.machineConfig({
       vcpu_count: 1,

@@ -3,15 +3,19 @@ import { PaddockError } from "@paddock/protocol";
 import {
   type Cgroup,
   type CheckpointReport,
+  checkpointWithVolumes,
   type ConsoleLog,
+  Ending,
+  endProcesses,
   type LaunchSpec,
   type Log,
   type Machine,
   type MachineExit,
   type MachineUsage,
+  type RootVolume,
   sleep,
 } from "@paddock/driver";
-import { guestEnd, machineBytesFor, Turns } from "@paddock/driver/vm";
+import { checkpointFailed, endInOrder, guestEnd, machineBytesFor, Turns } from "@paddock/driver/vm";
 import { ApiError } from "./_api_client.ts";
 import { writeCheckpoint } from "./_checkpoint.ts";
 import { CHECKPOINT_FILES, linkFile } from "./_checkpoint_files.ts";
@@ -21,7 +25,6 @@ import { killVmm, type Vmm } from "./_vmm.ts";
 
 const MiB = 1024 * 1024;
 const KILL_DEADLINE_MS = 10_000;
-const EXIT_DEADLINE_MS = 5_000;
 const DETAIL_CHARACTERS = 4_000;
 /** How often a VMM is asked whether it is still there. */
 const ASK_EVERY_MS = 15_000;
@@ -37,6 +40,8 @@ export interface FirecrackerMachineParts {
   layers: string;
   /** The memory file that it was restored from: a checkpoint only writes what has changed since. */
   base?: string;
+  /** What outlives the machine. */
+  volumes: readonly RootVolume[];
   /** How long Firecracker may take to answer before it counts as hung. */
   answerMs: number;
   log: Log;
@@ -56,8 +61,7 @@ export class FirecrackerMachine implements Machine {
   #base: string | undefined;
   #hung = false;
   #halted = false;
-  #stopRequested = false;
-  #stopping: Promise<void> | undefined;
+  readonly #ending = new Ending(() => this.#stop());
 
   constructor(parts: FirecrackerMachineParts) {
     this.#parts = parts;
@@ -74,7 +78,7 @@ export class FirecrackerMachine implements Machine {
     this.#over.abort(new Error("the machine has ended"));
     // What the machine said last explains its end; a writer that holds the pipe open delays no one.
     await Promise.race([drained, sleep(500)]);
-    if (this.#stopRequested) {
+    if (this.#ending.wanted) {
       return { reason: "stopped", code, ...(signal === null ? {} : { signal }) };
     }
     const exit = this.#explain(code, signal);
@@ -119,28 +123,35 @@ export class FirecrackerMachine implements Machine {
   }
 
   stop(): Promise<void> {
-    // A stop that failed may be tried again; one under way or done is shared.
-    this.#stopping ??= this.#stop().catch((error) => {
-      this.#stopping = undefined;
-      throw error;
-    });
-    return this.#stopping;
+    return this.#ending.take();
   }
 
   async #stop(): Promise<void> {
     const { vmm, cgroup, console, halt, forget } = this.#parts;
-    this.#stopRequested = true;
+    if (this.#parts.volumes.some(({ readOnly }) => !readOnly)) await this.#endInOrder();
     killVmm(vmm.child);
-    await cgroup.kill(KILL_DEADLINE_MS);
-    const ended = await Promise.race([
-      this.exited.then(() => true),
-      sleep(EXIT_DEADLINE_MS).then(() => false),
-    ]);
-    if (!ended) throw new Error(`machine ${this.id} is dead, but its end was never reported`);
+    await endProcesses({ id: this.id, cgroup, exited: this.exited });
     halt[Symbol.dispose]();
     vmm.release();
     console.close();
     await forget();
+  }
+
+  /** What is in the middle of something else is not waited for: the guest hears of it, or is killed. */
+  #endInOrder(): Promise<void> {
+    const { vmm: { api }, log } = this.#parts;
+    return endInOrder({
+      ...{ log, id: this.id, over: this.#over.signal },
+      ...(this.#paused && { goOn: (call) => api.vmState("Resumed", call) }),
+      wish: async (call) => {
+        try {
+          await api.action("SendCtrlAltDel", call);
+        } catch (error) {
+          // Refused is what the guest has yet to read: it was pressed already.
+          if (!(error instanceof ApiError) || error.status === undefined) throw error;
+        }
+      },
+    });
   }
 
   /** A VMM that does not answer serves nobody: its guest may have broken it, or broken out into it. */
@@ -153,7 +164,7 @@ export class FirecrackerMachine implements Machine {
         await this.#turns.take(signal, () => vmm.api.instance({ signal, deadlineMs: answerMs }));
       }
     } catch (error) {
-      if (signal.aborted || this.#stopRequested) return;
+      if (signal.aborted || this.#ending.wanted) return;
       await this.#giveUp(error);
     }
   }
@@ -174,6 +185,7 @@ export class FirecrackerMachine implements Machine {
   }
 
   checkpoint(directory: string, signal: AbortSignal): Promise<CheckpointReport> {
+    if (this.#parts.volumes.length > 0) return Promise.reject(checkpointWithVolumes());
     return this.#turns.take(signal, async () => {
       const { spec, vmm, jail, layers } = this.#parts;
       try {
@@ -274,16 +286,4 @@ export class FirecrackerMachine implements Machine {
       throw error;
     }
   }
-}
-
-function checkpointFailed(cause: unknown): PaddockError {
-  const full = /No space left|os error 28/.test(String(cause));
-  return new PaddockError(full ? "DISK_FULL" : "CHECKPOINT_FAILED", {
-    ...(full ? {} : {
-      message: `The checkpoint could not be made; the sandbox runs on. (${
-        (cause as Error).message
-      })`,
-    }),
-    cause,
-  });
 }

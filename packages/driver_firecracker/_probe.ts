@@ -1,4 +1,4 @@
-import { findCgroups, type ProbeResult, runCommand } from "@paddock/driver";
+import { missingCgroups, missingPrograms, type ProbeResult, runCommand } from "@paddock/driver";
 import type { VmBoot } from "@paddock/driver/vm";
 import { bootProbe, SilentKernel } from "./_boot_probe.ts";
 import { versionIn, versionProblem } from "./_version.ts";
@@ -44,7 +44,7 @@ export async function probeFirecracker(
     }
     result.version = await checkPrograms(target, problems, signal);
     problems.push(
-      ...await missingPrograms(signal),
+      ...await missingPrograms(PROGRAMS, signal),
       ...missingFiles(target.boot),
       ...missingCgroups(),
       ...await kvmProblems(),
@@ -113,15 +113,6 @@ async function kvmProblems(): Promise<string[]> {
   }
 }
 
-async function missingPrograms(signal: AbortSignal): Promise<string[]> {
-  const problems: string[] = [];
-  for (const [program, name] of Object.entries(PROGRAMS)) {
-    const found = await runCommand(["sh", "-c", 'command -v "$1"', "sh", program], { signal });
-    if (!found.ok) problems.push(`There is no ${program} on this host (Debian: ${name}).`);
-  }
-  return problems;
-}
-
 function missingFiles({ vmlinux, initramfs }: VmBoot): string[] {
   return [vmlinux, initramfs].flatMap((path) => {
     try {
@@ -131,13 +122,4 @@ function missingFiles({ vmlinux, initramfs }: VmBoot): string[] {
       return [`${path} is missing: npm run setup -- --tests builds what virtual machines boot.`];
     }
   });
-}
-
-function missingCgroups(): string[] {
-  try {
-    findCgroups();
-    return [];
-  } catch (error) {
-    return [`${(error as Error).message}.`];
-  }
 }

@@ -11,8 +11,9 @@ import {
   type MachineImage,
   type ProbeResult,
   type ReapReport,
-  refuseVolumes,
+  type RootVolume,
   silentLog,
+  volumeImages,
 } from "@paddock/driver";
 import {
   copySparse,
@@ -20,17 +21,20 @@ import {
   GUEST_NETWORK,
   launchConfig,
   layersImage,
+  lendVolumes,
   machineBytesFor,
   MachineNotes,
+  refuseTooMany,
   rootImage,
   tapNetwork,
   type VmBoot,
 } from "@paddock/driver/vm";
 import { CHECKPOINT_FILES, readManifest } from "./_checkpoint_files.ts";
+import { DRIVES, drives, MOST_VOLUMES, volumeMounts } from "./_drives.ts";
 import { FirecrackerMachine } from "./_firecracker_machine.ts";
 import { HaltWatch } from "./_halt_watch.ts";
 import { Jail, JAIL_FILES, type JailMount } from "./_jail.ts";
-import { KERNEL_ARGUMENTS } from "./_kernel_arguments.ts";
+import { kernelArguments } from "./_kernel_arguments.ts";
 import { probeFirecracker } from "./_probe.ts";
 import { diskLimiter, networkLimiter } from "./_rate_limits.ts";
 import { killVmm, startVmm, type Vmm } from "./_vmm.ts";
@@ -62,7 +66,6 @@ const ANSWER_MS = 30_000;
 const FIRST_UID = 0x7000_0000;
 /** Network slots that a host may have; the user after them runs probes. */
 const SLOTS = 0x1_0000;
-const DRIVES = { root: "root", disk: "disk", layers: "layers" } as const;
 const INTERFACE = "eth0";
 const STATISTICS_EVERY_S = 1;
 
@@ -72,6 +75,8 @@ export function createFirecrackerDriver(options: FirecrackerDriverOptions): Driv
 
 interface StartOptions {
   mounts: JailMount[];
+  /** What outlives the machine. */
+  volumes?: RootVolume[];
   files: Record<string, Uint8Array[]>;
   layers: string;
   base?: string;
@@ -86,7 +91,8 @@ class FirecrackerDriver implements Driver {
     diskInCheckpoint: true,
     layersFixed: true,
     machineMemoryBytes: MACHINE_MEMORY_BYTES,
-  };
+    volumeFormat: "guest_block",
+  } as const;
   readonly #options: FirecrackerDriverOptions;
   readonly #firstUid: number;
   readonly #log: Log;
@@ -111,7 +117,8 @@ class FirecrackerDriver implements Driver {
 
   async launch(spec: LaunchSpec, signal: AbortSignal): Promise<Machine> {
     signal.throwIfAborted();
-    refuseVolumes(this, spec);
+    const volumes = volumeImages(spec);
+    refuseTooMany(this.name, MOST_VOLUMES, volumes);
     const [root, layers, initramfs] = await Promise.all([
       rootImage(spec.image, signal),
       layersImage(spec.layers, this.#options.cacheDir, signal),
@@ -126,35 +133,26 @@ class FirecrackerDriver implements Driver {
         mount(root.path, JAIL_FILES.root),
         mount(layers.path, JAIL_FILES.layers),
         { source: spec.diskImage, target: JAIL_FILES.disk, readOnly: false },
+        ...volumeMounts(volumes),
       ],
-      files: { [JAIL_FILES.initramfs]: [initramfs, launchConfig(spec, "b")] },
+      volumes,
+      files: {
+        [JAIL_FILES.initramfs]: [initramfs, launchConfig(spec, { by: "b", wish: "keyboard" })],
+      },
       layers: layers.path,
       begin: async ({ api }) => {
         await api.bootSource({
           kernel_image_path: JAIL_FILES.kernel,
           initrd_path: JAIL_FILES.initramfs,
-          boot_args: KERNEL_ARGUMENTS,
+          boot_args: kernelArguments({ keyboard: volumes.length > 0 }),
         }, call);
         await api.machineConfig({
           vcpu_count: 1,
           mem_size_mib: machineBytesFor(spec.memoryBytes) / MiB,
           track_dirty_pages: false,
         }, call);
-        const limiter = diskLimiter(spec.rateLimits);
-        for (
-          const [id, path, readOnly] of [
-            [DRIVES.root, JAIL_FILES.root, true],
-            [DRIVES.disk, JAIL_FILES.disk, false],
-            [DRIVES.layers, JAIL_FILES.layers, true],
-          ] as const
-        ) {
-          await api.drive({
-            drive_id: id,
-            path_on_host: path,
-            is_root_device: false,
-            is_read_only: readOnly,
-            ...(limiter ? { rate_limiter: limiter } : {}),
-          }, call);
+        for (const drive of drives(volumes, diskLimiter(spec.rateLimits))) {
+          await api.drive(drive, call);
         }
         const network = networkLimiter(spec.rateLimits);
         await api.networkInterface({
@@ -256,6 +254,8 @@ class FirecrackerDriver implements Driver {
   ): Promise<Machine> {
     signal.throwIfAborted();
     await Deno.chown(spec.diskImage, jail.uid, jail.uid);
+    const volumes = options.volumes ?? [];
+    await lendVolumes(volumes, jail.uid);
     const cgroup = new Cgroup(spec.cgroup.path);
     this.#notes.add({ id: spec.id, cgroup: spec.cgroup.path });
     const console = new ConsoleLog(`${spec.workDir}/console.log`, spec.logBytes);
@@ -288,6 +288,7 @@ class FirecrackerDriver implements Driver {
       ...{ spec, vmm, jail, cgroup, console, halt },
       layers: options.layers,
       base: options.base,
+      volumes,
       answerMs: this.#options.answerMs ?? ANSWER_MS,
       log: this.#log,
       forget: () => this.#notes.remove(spec.id),

@@ -4,6 +4,8 @@ import { ensureVmGuest } from "../../images/vm/vm_guest.ts";
 import { type ConformanceOptions, registerDriverConformance } from "../driver/conformance.ts";
 import { registerCheckpointConformance } from "../driver/conformance_checkpoint.ts";
 import { registerVmFaultConformance } from "../driver/conformance_vm_faults.ts";
+import { registerVolumeConformance } from "../driver/conformance_volumes.ts";
+import { MOST_VOLUMES } from "./_drives.ts";
 import { createFirecrackerDriver } from "./firecracker_driver.ts";
 import { findFirecracker } from "./installation.ts";
 
@@ -60,5 +62,6 @@ if ("reason" in options) {
 } else {
   registerDriverConformance(options);
   registerCheckpointConformance(options);
+  registerVolumeConformance({ ...options, mostVolumes: MOST_VOLUMES });
   registerVmFaultConformance(await conformanceOptions({ answerMs: 20_000 }) as ConformanceOptions);
 }

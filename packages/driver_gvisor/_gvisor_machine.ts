@@ -4,6 +4,8 @@ import {
   type CheckpointReport,
   checkpointWithVolumes,
   type ConsoleLog,
+  Ending,
+  endProcesses,
   type Machine,
   type MachineExit,
   type MachineUsage,
@@ -13,8 +15,6 @@ import {
 } from "@paddock/driver";
 import { lastWords } from "./_last_words.ts";
 
-const KILL_DEADLINE_MS = 10_000;
-const EXIT_DEADLINE_MS = 5_000;
 const CONTROL_DEADLINE_MS = 60_000;
 /** Writing out what a volume's filesystem still has in memory; a slow disk takes its time. */
 const UNMOUNT_DEADLINE_MS = 20_000;
@@ -49,9 +49,8 @@ export class GvisorMachine implements Machine {
   readonly exited: Promise<MachineExit>;
   readonly #parts: GvisorMachineParts;
   readonly #drained: Promise<unknown>;
-  #stopRequested = false;
+  readonly #ending = new Ending(() => this.#stop());
   #paused = false;
-  #stopping: Promise<void> | undefined;
 
   constructor(parts: GvisorMachineParts) {
     this.#parts = parts;
@@ -69,7 +68,7 @@ export class GvisorMachine implements Machine {
     // What the machine said last explains its end; a writer that holds the pipe open delays no one.
     await Promise.race([this.#drained, sleep(200)]);
     const exit = { code, ...(signal === null ? {} : { signal }) };
-    if (this.#stopRequested) return { reason: "stopped", ...exit };
+    if (this.#ending.wanted) return { reason: "stopped", ...exit };
     const detail = lastWords(this.console());
     if (this.#parts.cgroup.oomKills() > 0) return { reason: "out_of_memory", ...exit, detail };
     const crashed = signal !== null || code >= CRASH_CODES_FROM || SENTRY_PANIC.test(detail);
@@ -77,27 +76,17 @@ export class GvisorMachine implements Machine {
   }
 
   stop(): Promise<void> {
-    // A stop that failed may be tried again; one under way or done is shared.
-    this.#stopping ??= this.#stop().catch((error) => {
-      this.#stopping = undefined;
-      throw error;
-    });
-    return this.#stopping;
+    return this.#ending.take();
   }
 
   async #stop(): Promise<void> {
-    this.#stopRequested = true;
     try {
       this.#parts.child.kill("SIGKILL");
     } catch {
       // It has ended by itself.
     }
-    await this.#parts.cgroup.kill(KILL_DEADLINE_MS);
-    const ended = await Promise.race([
-      this.exited.then(() => true),
-      sleep(EXIT_DEADLINE_MS).then(() => false),
-    ]);
-    if (!ended) throw new Error(`machine ${this.id} is dead, but its end was never reported`);
+    const { id, exited } = this;
+    await endProcesses({ id, exited, cgroup: this.#parts.cgroup });
     if (this.#parts.volumeImages.length > 0) {
       await releasedByLoop(this.#parts.volumeImages, UNMOUNT_DEADLINE_MS);
     }
@@ -131,7 +120,7 @@ export class GvisorMachine implements Machine {
   }
 
   async pause(signal: AbortSignal): Promise<void> {
-    if (this.#paused && !this.#stopRequested) return;
+    if (this.#paused && !this.#ending.wanted) return;
     await this.#runsc(["pause", this.id], signal);
     this.#paused = true;
   }
@@ -144,7 +133,7 @@ export class GvisorMachine implements Machine {
 
   /** runsc knows its sandbox by a process id, which means something in the machine's namespace of processes only. */
   async #runsc(args: string[], signal: AbortSignal): Promise<void> {
-    if (this.#stopRequested) throw new PaddockError("SANDBOX_STOPPED");
+    if (this.#ending.wanted) throw new PaddockError("SANDBOX_STOPPED");
     const run = await runCommand([
       ...["nsenter", `--pid=/proc/${this.pid}/ns/pid_for_children`, "--"],
       ...[...this.#parts.runsc, ...args],

@@ -1,7 +1,8 @@
 import {
   type Capability,
   createDiskImage,
-  findCgroups,
+  missingCgroups,
+  missingPrograms,
   type ProbeResult,
   runCommand,
 } from "@paddock/driver";
@@ -21,7 +22,12 @@ const CAPABILITIES: Capability[] = ["checkpoint", "pause", "fork"];
 const RUN_DEADLINE_MS = 15_000;
 const ANSWER = "paddock-probe-answer";
 const DISK_BYTES = 64 * 1024 * 1024;
-const PROGRAMS = ["nsenter", "unshare", "mount", "mkfs.ext4"];
+const PROGRAMS = {
+  "mkfs.ext4": "e2fsprogs",
+  mount: "mount",
+  nsenter: "util-linux",
+  unshare: "util-linux",
+};
 
 /** In namespaces of its own, with a disk of its own: the way `launch` does it. */
 const SCRIPT = `set -eu
@@ -55,7 +61,7 @@ export async function probeGvisor(
         `There is no ${target.runsc} on this host: install runsc (npm run setup does).`,
       );
     }
-    result.problems.push(...await missingPrograms(signal), ...missingCgroups());
+    result.problems.push(...await missingPrograms(PROGRAMS, signal), ...missingCgroups());
     if (result.problems.length > 0) return { result, hideNetCore: false };
     return await runContainers(target, result, signal);
   } catch (error) {
@@ -139,23 +145,5 @@ async function runscVersion(runsc: string, signal: AbortSignal): Promise<string 
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
-  }
-}
-
-async function missingPrograms(signal: AbortSignal): Promise<string[]> {
-  const problems: string[] = [];
-  for (const program of PROGRAMS) {
-    const found = await runCommand(["sh", "-c", 'command -v "$1"', "sh", program], { signal });
-    if (!found.ok) problems.push(`There is no ${program} on this host: npm run setup installs it.`);
-  }
-  return problems;
-}
-
-function missingCgroups(): string[] {
-  try {
-    findCgroups();
-    return [];
-  } catch (error) {
-    return [`${(error as Error).message}.`];
   }
 }

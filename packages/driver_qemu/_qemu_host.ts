@@ -1,5 +1,5 @@
 import { PaddockError } from "@paddock/protocol";
-import { findCgroups, type ProbeResult, runCommand } from "@paddock/driver";
+import { missingCgroups, missingPrograms, type ProbeResult, runCommand } from "@paddock/driver";
 import { bootProbe } from "./_boot_probe.ts";
 import type { Accelerator } from "./machine_arguments.ts";
 import type { QemuDriverOptions } from "./qemu_driver.ts";
@@ -60,7 +60,7 @@ export class QemuHost {
       }
       result.version = await this.version(signal);
       result.problems.push(
-        ...await missingPrograms(signal),
+        ...await missingPrograms(PROGRAMS, signal),
         ...this.#missingFiles(),
         ...missingCgroups(),
       );
@@ -168,22 +168,4 @@ async function findQemu(
 function isOlder(version: string): boolean {
   const [major, minor] = version.split(".").map(Number);
   return major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
-}
-
-async function missingPrograms(signal: AbortSignal): Promise<string[]> {
-  const problems: string[] = [];
-  for (const [program, name] of Object.entries(PROGRAMS)) {
-    const found = await runCommand(["sh", "-c", 'command -v "$1"', "sh", program], { signal });
-    if (!found.ok) problems.push(`There is no ${program} on this host (Debian: ${name}).`);
-  }
-  return problems;
-}
-
-function missingCgroups(): string[] {
-  try {
-    findCgroups();
-    return [];
-  } catch (error) {
-    return [`${(error as Error).message}.`];
-  }
 }

@@ -4,6 +4,8 @@ import {
   type CheckpointReport,
   checkpointWithVolumes,
   type ConsoleLog,
+  Ending,
+  endProcesses,
   type LaunchSpec,
   type Log,
   type Machine,
@@ -12,10 +14,9 @@ import {
   type RootVolume,
   sleep,
 } from "@paddock/driver";
-import { guestEnd, machineBytesFor, Turns } from "@paddock/driver/vm";
+import { checkpointFailed, endInOrder, guestEnd, machineBytesFor, Turns } from "@paddock/driver/vm";
 import type { CheckpointNote } from "./_checkpoint_files.ts";
 import { removeDirectory, writeCheckpoint } from "./_checkpoint.ts";
-import { endInOrder } from "./_end_in_order.ts";
 import type { QemuProcess } from "./_qemu_process.ts";
 import type { QmpEvent } from "./qmp_client.ts";
 
@@ -47,7 +48,6 @@ export interface QemuMachineParts {
 }
 
 const KILL_DEADLINE_MS = 10_000;
-const EXIT_DEADLINE_MS = 5_000;
 const DETAIL_CHARACTERS = 4_000;
 /** How often QEMU is asked whether it is still there. */
 const ASK_EVERY_MS = 15_000;
@@ -65,8 +65,7 @@ export class QemuMachine implements Machine {
   #checkpoints = 0;
   #shutdown: string | undefined;
   #hung = false;
-  #stopRequested = false;
-  #stopping: Promise<void> | undefined;
+  readonly #ending = new Ending(() => this.#stop());
 
   constructor(parts: QemuMachineParts) {
     this.#parts = parts;
@@ -111,7 +110,7 @@ export class QemuMachine implements Machine {
     this.#over.abort(new Error("the machine has ended"));
     // What the machine said last explains its end; a writer that holds the pipe open delays no one.
     await Promise.race([drained, sleep(500)]);
-    if (this.#stopRequested) {
+    if (this.#ending.wanted) {
       return { reason: "stopped", code, ...(signal === null ? {} : { signal }) };
     }
     const exit = this.#explain(signal);
@@ -152,33 +151,22 @@ export class QemuMachine implements Machine {
   }
 
   stop(): Promise<void> {
-    // A stop that failed may be tried again; one under way or done is shared.
-    this.#stopping ??= this.#stop().catch((error) => {
-      this.#stopping = undefined;
-      throw error;
-    });
-    return this.#stopping;
+    return this.#ending.take();
   }
 
   async #stop(): Promise<void> {
-    this.#stopRequested = true;
     if (this.#parts.volumes.some(({ readOnly }) => !readOnly)) {
       const { process: { control }, log } = this.#parts;
       await endInOrder({
-        control,
-        log,
-        id: this.id,
-        paused: this.#paused,
-        over: this.#over.signal,
+        ...{ log, id: this.id, over: this.#over.signal },
+        ...(this.#paused && { goOn: (call) => control.execute("cont", undefined, call) }),
+        // The kernel takes every second one for itself, as the beginning of a magic key.
+        wish: (call) => control.execute("chardev-send-break", { id: "console" }, call),
       });
     }
     this.#kill();
-    await this.#parts.cgroup.kill(KILL_DEADLINE_MS);
-    const ended = await Promise.race([
-      this.exited.then(() => true),
-      sleep(EXIT_DEADLINE_MS).then(() => false),
-    ]);
-    if (!ended) throw new Error(`machine ${this.id} is dead, but its end was never reported`);
+    const { id, exited } = this;
+    await endProcesses({ id, exited, cgroup: this.#parts.cgroup });
     this.#parts.console.close();
     await this.#parts.forget();
   }
@@ -203,7 +191,7 @@ export class QemuMachine implements Machine {
         });
       }
     } catch (error) {
-      if (this.#over.signal.aborted || this.#stopRequested) return;
+      if (this.#over.signal.aborted || this.#ending.wanted) return;
       this.#parts.log.warn("QEMU does not answer", { sandbox: this.id, error: String(error) });
       this.#hung = true;
       this.#kill();
@@ -295,16 +283,4 @@ function qemuOf(cgroup: Cgroup): number {
     }
   }
   throw new Error("the machine's process is gone");
-}
-
-function checkpointFailed(cause: unknown): PaddockError {
-  const full = /No space left|os error 28/.test(String(cause));
-  return new PaddockError(full ? "DISK_FULL" : "CHECKPOINT_FAILED", {
-    ...(full ? {} : {
-      message: `The checkpoint could not be made; the sandbox runs on. (${
-        (cause as Error).message
-      })`,
-    }),
-    cause,
-  });
 }

@@ -20,15 +20,22 @@ import {
   formatDisk,
   launchConfig,
   layersImage,
+  lendVolumes,
   machineBytesFor,
   MachineNotes,
+  refuseTooMany,
   rootImage,
   type VmBoot,
 } from "@paddock/driver/vm";
 import { CHECKPOINT, readNote } from "./_checkpoint_files.ts";
 import { kernelArguments } from "./_kernel_arguments.ts";
-import { lendVolumes, refuseTooMany } from "./_lend_volumes.ts";
-import { type Accelerator, machineArguments, VIEW } from "./machine_arguments.ts";
+import {
+  type Accelerator,
+  machineArguments,
+  MOST_VOLUMES,
+  VIEW,
+  volumeInView,
+} from "./machine_arguments.ts";
 import type { ViewFiles } from "./_machine_view.ts";
 import { createOverlay } from "./qcow2.ts";
 import { startQemu } from "./_qemu_process.ts";
@@ -97,7 +104,7 @@ class QemuDriver implements Driver {
   async launch(spec: LaunchSpec, signal: AbortSignal): Promise<Machine> {
     signal.throwIfAborted();
     const volumes = volumeImages(spec);
-    refuseTooMany(volumes);
+    refuseTooMany(this.name, MOST_VOLUMES, volumes);
     const [root, layers, accelerator] = await Promise.all([
       rootImage(spec.image, signal),
       layersImage(spec.layers, this.#options.cacheDir, signal),
@@ -200,7 +207,13 @@ class QemuDriver implements Driver {
     await Deno.mkdir(run, { mode: 0o700 });
     for (const path of [run, spec.diskImage]) await Deno.chown(path, uid, uid);
     const volumes = parts.volumes ?? [];
-    const lent = await lendVolumes(volumes, uid);
+    await lendVolumes(volumes, uid);
+    const seen = (wanted: boolean) =>
+      Object.fromEntries(
+        volumes.flatMap(({ image, readOnly }, index) =>
+          readOnly === wanted ? [[volumeInView(index), image]] : []
+        ),
+      );
     const cgroup = new Cgroup(spec.cgroup.path);
     const console = new ConsoleLog(`${spec.workDir}/console.log`, spec.logBytes);
     const version = await this.#host.version(signal);
@@ -212,8 +225,8 @@ class QemuDriver implements Driver {
         qemu: await this.#host.path(signal),
         arguments: parts.arguments,
         files: {
-          readOnly: { ...parts.readOnly, ...lent.readOnly },
-          writable: { [VIEW.disk]: spec.diskImage, [VIEW.run]: run, ...lent.writable },
+          readOnly: { ...parts.readOnly, ...seen(true) },
+          writable: { [VIEW.disk]: spec.diskImage, [VIEW.run]: run, ...seen(false) },
         },
         ...{ workDir: spec.workDir, network: spec.network, cgroup, uid, console },
         log: this.#log,
@@ -259,7 +272,7 @@ class QemuDriver implements Driver {
   async #writeInitramfs(spec: LaunchSpec, path: string): Promise<void> {
     // The file is left to the machine's user to read, in a directory that only root enters.
     await copySparse(this.#options.boot.initramfs, path, AbortSignal.timeout(30_000));
-    await Deno.writeFile(path, launchConfig(spec, "o"), { append: true });
+    await Deno.writeFile(path, launchConfig(spec, { by: "o", wish: "serial" }), { append: true });
     const uid = FIRST_UID + spec.network.index;
     await Deno.chmod(path, 0o400);
     await Deno.chown(path, uid, uid);

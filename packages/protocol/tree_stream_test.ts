@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { PaddockError } from "./paddock_error.ts";
 import { type TreeStep as Step, treeSteps } from "./testing/tree_steps.ts";
-import { isPlainName, TreeDecoder, TreeEncoder, type TreeEntry } from "./tree_stream.ts";
+import { isPlainName, TreeDecoder, TreeEncoder } from "./tree_stream.ts";
 
 /** Encodes into views of the given sizes, in turn. */
 async function encode(steps: Step[], sizes: number[]): Promise<Uint8Array[]> {

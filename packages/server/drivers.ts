@@ -56,7 +56,10 @@ function withoutGuest(name: DriverName): Driver {
   const refuse = () => Promise.reject(new Error(problem));
   return {
     name,
-    traits: { memoryFixed: true, diskInCheckpoint: true, layersFixed: true },
+    traits: {
+      ...{ memoryFixed: true, diskInCheckpoint: true, layersFixed: true },
+      volumeFormat: "guest_block",
+    },
     probe: (): Promise<ProbeResult> =>
       Promise.resolve({ driver: name, works: false, problems: [problem], capabilities: [] }),
     prepare: refuse,

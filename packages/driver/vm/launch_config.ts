@@ -11,6 +11,13 @@ export const DRIVES = { root: "vda", disk: "vdb", layers: "vdc" } as const;
  */
 export type EndBy = "o" | "b";
 
+/** How a machine ends in order. */
+export interface MachineEnd {
+  by: EndBy;
+  /** How the host tells the guest to: a break on the serial port, or Ctrl+Alt+Del. */
+  wish: "serial" | "keyboard";
+}
+
 /** The drives after them: a root of its own if there is one, then the volumes in their order. */
 export function volumeDrives({ rootVolume, volumes = [] }: LaunchSpec): VolumeDrives {
   const first = Object.keys(DRIVES).length;
@@ -33,7 +40,7 @@ const OPEN_FILES = 65_536;
  * What the guest is told for one launch, as an archive that is appended to the initramfs. It holds
  * secrets: the guest's init has removed all of it before the first program of the guest runs.
  */
-export function launchConfig(spec: LaunchSpec, endBy: EndBy): Uint8Array<ArrayBuffer> {
+export function launchConfig(spec: LaunchSpec, end: MachineEnd): Uint8Array<ArrayBuffer> {
   const { rootVolume, volumes = [] } = spec;
   const drives = volumeDrives(spec);
   const mode = ({ readOnly }: { readOnly: boolean }) => readOnly ? "ro" : "rw";
@@ -48,7 +55,8 @@ export function launchConfig(spec: LaunchSpec, endBy: EndBy): Uint8Array<ArrayBu
     address: GUEST_NETWORK.address,
     prefix: String(GUEST_NETWORK.prefixLength),
     gateway: GUEST_NETWORK.gateway,
-    end_by: endBy,
+    end_by: end.by,
+    end_wish: end.wish,
   };
   const files: Record<string, string> = {
     launch: Object.entries(launch).map(([name, value]) => `${name}=${quote(value)}\n`).join(""),

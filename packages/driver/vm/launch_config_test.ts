@@ -1,6 +1,8 @@
 import { strict as assert } from "node:assert";
 import type { LaunchSpec } from "../driver.ts";
-import { launchConfig } from "./launch_config.ts";
+import { launchConfig, type MachineEnd } from "./launch_config.ts";
+
+const end: MachineEnd = { by: "o", wish: "serial" };
 
 const spec: LaunchSpec = {
   id: "sbx_test",
@@ -26,7 +28,7 @@ const spec: LaunchSpec = {
 };
 
 Deno.test("launch configuration: a shell passes arguments and environment on as they are", async () => {
-  const text = new TextDecoder().decode(launchConfig(spec, "o"));
+  const text = new TextDecoder().decode(launchConfig(spec, end));
   const start = text.slice(text.indexOf("rm -rf"), text.indexOf("\0", text.indexOf("rm -rf")));
   const script = start.replace(/^rm .*$/m, "").replace(/^ulimit .*$/m, "")
     .replace(/^cd .*$/m, "").replace("exec env -i", "exec printf '<%s>'");
@@ -42,19 +44,19 @@ Deno.test("launch configuration: a shell passes arguments and environment on as 
 });
 
 Deno.test("launch configuration: inside, the host's name leads to the guest's own address", () => {
-  const text = new TextDecoder().decode(launchConfig(spec, "o"));
+  const text = new TextDecoder().decode(launchConfig(spec, end));
   assert.match(text, /100\.127\.255\.2 sbx-test/);
   assert.doesNotMatch(text, /10\.1\.2\.3/);
 });
 
 Deno.test("launch configuration: what no shell can carry is refused", () => {
   const init = { ...spec.init, args: ["a\0b"] };
-  assert.throws(() => launchConfig({ ...spec, init }, "o"), TypeError);
+  assert.throws(() => launchConfig({ ...spec, init }, end), TypeError);
 });
 
 Deno.test("launch configuration: volumes come after the layers, a root of its own before them", () => {
   const text = (more: Partial<LaunchSpec>) =>
-    new TextDecoder().decode(launchConfig({ ...spec, ...more }, "o"));
+    new TextDecoder().decode(launchConfig({ ...spec, ...more }, end));
   const volumes = [
     { image: "/i", path: "/a b ", readOnly: false },
     { image: "/j", path: "/c", readOnly: true },

@@ -1,6 +1,9 @@
+export { checkpointFailed } from "./checkpoint_failed.ts";
 export { copySparse } from "./copy_sparse.ts";
+export { endInOrder } from "./end_in_order.ts";
 export { formatDisk } from "./format_disk.ts";
 export { guestEnd } from "./guest_end.ts";
+export { lendVolumes, refuseTooMany } from "./lend_volumes.ts";
 export { machineBytesFor } from "./guest_memory.ts";
 export { GUEST_NETWORK } from "./guest_network.ts";
 export { DRIVES, type EndBy, launchConfig, PROBE_ANSWER, probeConfig } from "./launch_config.ts";

@@ -94,7 +94,7 @@ export class NodeVolumes implements Volumes {
   }
 
   async create(spec: VolumeSpec, signal: AbortSignal): Promise<StoredVolume> {
-    const format = formatOf(this.#options.driver());
+    const format = this.#options.driver().traits.volumeFormat;
     const { from, capacityBytes } = spec;
     const snapshot = typeof from === "object" ? this.#ready(from.snapshotId) : undefined;
     if (snapshot) refuseUnlikeSnapshot(spec, snapshot, format);
@@ -174,7 +174,7 @@ export class NodeVolumes implements Volumes {
     driver: Driver,
   ): AttachedVolumes {
     const { store } = this.#options;
-    const format = formatOf(driver);
+    const format = driver.traits.volumeFormat;
     const claims: Disposable[] = [];
     const written: string[] = [];
     const take = (volumeId: string): RootVolume & { bootable: boolean } => {
@@ -285,11 +285,6 @@ export class NodeVolumes implements Volumes {
 }
 
 export type AttachRequest = Pick<SandboxSpec, "id" | "organizationId" | "root" | "volumes">;
-
-function formatOf({ name, traits: { volumeFormat } }: Driver): VolumeFormat {
-  if (volumeFormat !== undefined) return volumeFormat;
-  throw new PaddockError("DRIVER_CANNOT", { message: `Machines of ${name} have no volumes.` });
-}
 
 function nameOf({ id, slug }: StoredVolume) {
   return { id, slug };
