@@ -11,6 +11,8 @@ export interface CgroupLimits {
 }
 
 const CPU_PERIOD_US = 100_000;
+/** What v1 takes for a weight of v2: 1024 is the usual one there. */
+const SHARES_PER_WEIGHT = 10.24;
 
 /** Where this host's hierarchies are mounted. */
 export interface CgroupHost {
@@ -90,6 +92,12 @@ export class Cgroup {
       write(this.#file("cpu", "cpu.cfs_period_us"), CPU_PERIOD_US);
       write(this.#file("cpu", "cpu.cfs_quota_us"), quota);
     }
+  }
+
+  /** Its part of processors that others want as well, where 100 is the usual one. */
+  setWeight(weight: number): void {
+    if (this.path.version === 2) write(this.#file("cpu", "cpu.weight"), weight);
+    else write(this.#file("cpu", "cpu.shares"), Math.round(weight * SHARES_PER_WEIGHT));
   }
 
   processes(): number[] {

@@ -35,7 +35,7 @@ Deno.test("limits, counters and an end, on files as v2 has them", async () => {
   try {
     const directory = `${mount}/a/b`;
     await Deno.mkdir(directory, { recursive: true });
-    for (const name of ["memory.max", "pids.max", "cpu.max", "memory.swap.max"]) {
+    for (const name of ["memory.max", "pids.max", "cpu.max", "cpu.weight", "memory.swap.max"]) {
       await Deno.writeTextFile(`${directory}/${name}`, "");
     }
     for (const at of [mount, `${mount}/a`]) {
@@ -48,11 +48,13 @@ Deno.test("limits, counters and an end, on files as v2 has them", async () => {
     const cgroup = new Cgroup("a/b", { version: 2, mounts });
     cgroup.create({ memoryBytes: 1000, pids: 9 });
     cgroup.limitCpus(1.5);
+    cgroup.setWeight(20);
     const read = (name: string) => Deno.readTextFileSync(`${directory}/${name}`);
-    assert.deepEqual(["memory.max", "pids.max", "cpu.max"].map(read), [
+    assert.deepEqual(["memory.max", "pids.max", "cpu.max", "cpu.weight"].map(read), [
       "1000",
       "9",
       "150000 100000",
+      "20",
     ]);
     assert.equal(
       Deno.readTextFileSync(`${mount}/a/cgroup.subtree_control`),

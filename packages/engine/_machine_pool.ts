@@ -4,7 +4,12 @@ import { Demand } from "./_demand.ts";
 import { AGENT_PORT, guestInit } from "./_guest_init.ts";
 import { refuseWithoutRoom } from "./_host_room.ts";
 import { restoreDeadlineMs } from "./_restore_deadline.ts";
-import { type EngineParts, type MachineInPlace, startMachine } from "./_sandbox_resources.ts";
+import {
+  type EngineParts,
+  type MachineInPlace,
+  startMachine,
+  USUAL_WEIGHT,
+} from "./_sandbox_resources.ts";
 import type { RestoreSource, Stock } from "./restore_source.ts";
 import type { TemplateStore } from "./_template_store.ts";
 
@@ -15,6 +20,8 @@ const MiB = 1024 * 1024;
 const ASSUMED_BYTES = 64 * MiB;
 /** Restoring more at once makes each of them slower and the host no faster. */
 const AT_ONCE = 2;
+/** A machine that leaves the processors to others may take longer to be restored. */
+const PATIENCE = 4;
 const REVIEW_MS = 5_000;
 const SOON_MS = 50;
 const UNHURRIED_MS = 1_000;
@@ -55,7 +62,8 @@ interface Shelf extends PoolRequest {
  * the last minutes: between `limits.poolMin` and `limits.poolMax` of the node's own template in its default
  * size, up to the latter in another size, and up to `limits.poolMaxPerTemplate` of a template that somebody
  * built, as far as `limits.poolMemoryMb` and the host's free memory allow. A pool that does not fit is
- * smaller, and an empty one means that a creation restores its machine itself.
+ * smaller, and an empty one means that a creation restores its machine itself. Until somebody has one, a
+ * machine gets what others leave of the processors.
  */
 export class MachinePool {
   readonly #parts: EngineParts;
@@ -85,6 +93,7 @@ export class MachinePool {
     const shelf = this.#shelf(wanted);
     shelf.demand.note(Date.now());
     const machine = shelf.ready.shift();
+    machine?.place.cgroup.setWeight(USUAL_WEIGHT);
     this.#parts.meters.pool(this.#parts.driver.name, machine !== undefined);
     // After whoever takes it is served: making the next one takes processors. While many wait there is
     // time until nobody asks for a moment.
@@ -201,7 +210,7 @@ export class MachinePool {
   /** Undefined when that failed: the shelf is left alone for a while. */
   async #restore(shelf: Shelf): Promise<PooledMachine | undefined> {
     const { limits, log } = this.#parts;
-    const within = restoreDeadlineMs(this.#parts);
+    const within = PATIENCE * restoreDeadlineMs(this.#parts);
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(within)]);
     try {
       await using used = await this.#use(shelf, signal);
@@ -212,7 +221,8 @@ export class MachinePool {
       }
       const machine = await this.#restoreFrom(used.source, shelf.memoryBytes, signal)
         .catch(async (error) => {
-          await used.failed();
+          // A host that had no time for it says nothing about what it was restored from.
+          if (!signal.aborted) await used.failed();
           throw error;
         });
       machine.place.cgroup.limitCpus(limits.cpus);
@@ -240,9 +250,7 @@ export class MachinePool {
     if (!template) return undefined;
     return {
       source: template,
-      failed: async () => {
-        if (!this.#closing.signal.aborted) await this.#templates.discard(template);
-      },
+      failed: () => this.#templates.discard(template),
       [Symbol.asyncDispose]: async () => {},
     };
   }
@@ -261,7 +269,7 @@ export class MachinePool {
       const id = newSandboxId(REGION);
       const guest = { id, region: REGION, memoryBytes, env: {} };
       const init = () => guestInit(guest, image, { port: AGENT_PORT, token }, limits);
-      const request = { id, memoryBytes, source, init };
+      const request = { id, memoryBytes, source, init, ahead: true };
       const place = await startMachine(this.#parts, request, stack, signal);
       place.machine.exited.then(({ reason, detail }) =>
         died.abort(new Error(`the machine ended (${reason}): ${detail ?? ""}`))

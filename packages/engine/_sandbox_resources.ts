@@ -53,6 +53,8 @@ export interface MachineRequest {
   memoryBytes: number;
   /** Restored from this; booted when left out. */
   source?: RestoreSource;
+  /** Nobody waits for it: what others want of the processors comes first, until it is somebody's. */
+  ahead?: boolean;
   /** Left out: it has none. */
   attach?: AttachRequest;
   init(slot: NetworkSlot): LaunchSpec["init"];
@@ -65,6 +67,10 @@ export interface MachineInPlace {
 }
 
 const MiB = 1024 * 1024;
+
+/** Of machines that nobody waits for, and of those that are somebody's. */
+const AHEAD_WEIGHT = 20;
+export const USUAL_WEIGHT = 100;
 
 /** For one step of taking things away; the longest of them is ending the processes. */
 const STEP_DEADLINE_MS = 30_000;
@@ -120,6 +126,7 @@ export async function startMachine(
     memoryBytes: request.memoryBytes + parts.limits.machineMemoryMb * MiB + machineMemoryBytes,
     pids: parts.limits.pids + parts.limits.machinePids,
   });
+  if (request.ahead) cgroup.setWeight(AHEAD_WEIGHT);
 
   if (source) {
     source.users++;

@@ -1,6 +1,7 @@
 import type { Identity } from "../identity/identity.ts";
 import { listTasks } from "./proc.ts";
 import { discard, outputStream } from "./output_stream.ts";
+import type { ReadablePipe } from "./pipe_streams.ts";
 import { posixSpawn } from "./posix_spawn.ts";
 
 export type ProcessKind = "command" | "deno" | "vscode" | "repl" | "root";
@@ -35,8 +36,8 @@ export interface SpawnedChild {
   pid: number;
   status: Promise<Deno.CommandStatus>;
   stdin?: WritableStream<Uint8Array>;
-  stdout?: ReadableStream<Uint8Array>;
-  stderr?: ReadableStream<Uint8Array>;
+  stdout?: ReadablePipe;
+  stderr?: ReadablePipe;
 }
 
 /** A process of the guest, the leader of a session of its own. */
@@ -72,11 +73,12 @@ export class GuestProcess {
 
   /** Takes standard output or error. Each can be taken once. */
   output(name: "stdout" | "stderr"): ReadableStream<Uint8Array> {
-    return outputStream(this.#child[name]!, this.status);
+    const { stream, lookAgain } = this.#child[name]!;
+    return outputStream(stream, this.status, lookAgain);
   }
 
   discardOutput(name: "stdout" | "stderr"): void {
-    void discard(this.#child[name]!);
+    void discard(this.#child[name]!.stream);
   }
 
   /** Feeds standard input until the stream ends or the process no longer reads. */

@@ -8,10 +8,14 @@ const DRAIN_GRACE_MS = 300;
  * of it keeps the pipe open, the stream ends after a moment of silence; what still comes, and what
  * comes after the connection is lost, is read and dropped, so that nobody blocks on it. When the
  * reader gives up, the pipe is closed, as it is for a reader inside.
+ *
+ * What the process wrote is in the pipe when it has ended, though whoever says so may be late: `lookAgain` has
+ * a read that waits look for itself, and silence is what was found by looking.
  */
 export function outputStream(
   source: ReadableStream<Uint8Array>,
   exited: Promise<unknown>,
+  lookAgain: () => void = () => {},
 ): ReadableStream<Uint8Array> {
   const reader = source.getReader({ mode: "byob" });
   let ended = false;
@@ -24,9 +28,12 @@ export function outputStream(
   exited.then(end, end);
 
   function untilQuiet<T>(reading: Promise<T>): Promise<T | undefined> {
-    if (ended) return quiet(reading);
+    if (ended) return quiet(reading, lookAgain);
     const { promise, resolve, reject } = Promise.withResolvers<T | undefined>();
-    onExit = () => resolve(quiet(reading));
+    onExit = () => {
+      lookAgain();
+      resolve(quiet(reading, lookAgain));
+    };
     reading.then(resolve, reject);
     return promise;
   }
@@ -75,9 +82,13 @@ export function outputStream(
 }
 
 /** The read if it comes to an end within the grace, else undefined. */
-async function quiet<T>(reading: Promise<T>): Promise<T | undefined> {
+async function quiet<T>(reading: Promise<T>, lookAgain: () => void): Promise<T | undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), DRAIN_GRACE_MS);
+  let timer = setTimeout(() => {
+    lookAgain();
+    // Whatever that finds settles the read before any timer.
+    timer = setTimeout(() => resolve(undefined));
+  }, DRAIN_GRACE_MS);
   try {
     return await Promise.race([reading, promise]);
   } finally {

@@ -31,6 +31,24 @@ Deno.test("the stream ends though a child of the process keeps the pipe open", a
   Deno.kill(Number(pid), "SIGKILL");
 });
 
+Deno.test("what a process wrote is there, however late its pipe says so", async () => {
+  const { promise: looked, resolve: look } = Promise.withResolvers<void>();
+  const source = new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      // Nobody says that there is something: it is only found by looking.
+      await looked;
+      const text = new TextEncoder().encode("hi");
+      const view = controller.byobRequest!.view as Uint8Array;
+      view.set(text);
+      controller.byobRequest!.respond(text.length);
+      controller.close();
+    },
+  }, { highWaterMark: 0 });
+  const output = outputStream(source, Promise.resolve(), look);
+  assert.equal(await new Response(output).text(), "hi");
+});
+
 Deno.test("a lost connection holds nobody up", async () => {
   const { output, child } = shell("head -c 3000000 /dev/zero; echo done >&2");
   const reader = output.getReader();

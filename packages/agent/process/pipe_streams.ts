@@ -12,8 +12,14 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 
+export interface ReadablePipe {
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** A read that waits looks once more whether there is something, whatever it has been told. */
+  lookAgain(): void;
+}
+
 /** What comes out of a pipe, read only as far as somebody asks. The descriptor must not block. */
-export function readablePipe(fd: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+export function readablePipe(fd: number): ReadablePipe {
   const calls = system();
   let open = true;
   let bulk = false;
@@ -24,7 +30,7 @@ export function readablePipe(fd: number): ReadableStream<Uint8Array<ArrayBuffer>
     readiness().forget(fd);
     calls.close(fd);
   };
-  return new ReadableStream({
+  const stream = new ReadableStream({
     type: "bytes",
     autoAllocateChunkSize: READ_BYTES,
     async pull(controller) {
@@ -61,6 +67,7 @@ export function readablePipe(fd: number): ReadableStream<Uint8Array<ArrayBuffer>
     },
     cancel: close,
   }, { highWaterMark: 0 });
+  return { stream, lookAgain: () => open && readiness().wake(fd) };
 }
 
 /** What goes into a pipe; a write lasts until the other side has made room. */

@@ -41,12 +41,19 @@ export class Readiness {
     return promise;
   }
 
+  /** Who waits for it goes on, and looks for itself. */
+  wake(fd: number): void {
+    const resolve = this.#waiting.get(fd);
+    this.#waiting.delete(fd);
+    resolve?.();
+  }
+
   /** Comes before the descriptor is closed; who waits for it goes on. */
   forget(fd: number): void {
     if (this.#known.delete(fd)) {
       this.#calls.epoll_ctl(this.#epoll, Operation.remove, fd, new Uint8Array(EVENT_BYTES));
     }
-    this.#wake(fd);
+    this.wake(fd);
   }
 
   async #loop(): Promise<void> {
@@ -56,16 +63,10 @@ export class Readiness {
     while (this.#waiting.size > 0) {
       const count = await this.#calls.epoll_wait(this.#epoll, events, MAX_EVENTS, FOREVER);
       for (let i = 0; i < count; i++) {
-        this.#wake(events.getInt32(i * EVENT_BYTES + DATA_OFFSET, true));
+        this.wake(events.getInt32(i * EVENT_BYTES + DATA_OFFSET, true));
       }
     }
     this.#looping = false;
-  }
-
-  #wake(fd: number): void {
-    const resolve = this.#waiting.get(fd);
-    this.#waiting.delete(fd);
-    resolve?.();
   }
 }
 
