@@ -70,8 +70,13 @@ export class Cgroup {
   }
 
   create(limits: CgroupLimits): void {
-    if (this.path.version === 2) enableControllers(this.#host.mounts.memory, this.path.path);
-    for (const directory of this.directories) Deno.mkdirSync(directory, { recursive: true });
+    try {
+      this.#make();
+    } catch (error) {
+      // Another engine has just removed what both are in, as the last that was in it.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      this.#make();
+    }
     if (this.path.version === 2) {
       write(this.#file("memory", "memory.max"), limits.memoryBytes);
       writeIfPresent(this.#file("memory", "memory.swap.max"), 0);
@@ -82,6 +87,11 @@ export class Cgroup {
       writeIfPresent(this.#file("memory", "memory.swappiness"), 0);
     }
     write(this.#file("pids", "pids.max"), limits.pids);
+  }
+
+  #make(): void {
+    if (this.path.version === 2) enableControllers(this.#host.mounts.memory, this.path.path);
+    for (const directory of this.directories) Deno.mkdirSync(directory, { recursive: true });
   }
 
   limitCpus(cpus: number): void {
@@ -174,6 +184,17 @@ export class Cgroup {
         }
         await sleep(wait);
       }
+    }
+  }
+}
+
+/** Removes a cgroup that others may share, if none of them is in it. */
+export function removeSharedCgroup(path: string, host: CgroupHost = findCgroups()): void {
+  for (const directory of new Cgroup(path, host).directories) {
+    try {
+      Deno.removeSync(directory);
+    } catch {
+      // Somebody is in it, or it is gone.
     }
   }
 }

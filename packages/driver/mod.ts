@@ -21,7 +21,14 @@ export type {
 } from "./driver.ts";
 export { abortable } from "./abortable.ts";
 export { LAYERS_PATH } from "./driver.ts";
-export { Cgroup, type CgroupHost, type CgroupLimits, childCgroups, findCgroups } from "./cgroup.ts";
+export {
+  Cgroup,
+  type CgroupHost,
+  type CgroupLimits,
+  childCgroups,
+  findCgroups,
+  removeSharedCgroup,
+} from "./cgroup.ts";
 export { checkpointWithVolumes } from "./checkpoint_with_volumes.ts";
 export { compileC } from "./compile_c.ts";
 export { ConsoleLog } from "./console_log.ts";

@@ -6,6 +6,7 @@ import {
   type Log,
   type MachineImage,
   type ProbeResult,
+  removeSharedCgroup,
 } from "@paddock/driver";
 import { defaultLimits, type LimitValues, PaddockError } from "@paddock/protocol";
 import { EndedLogs } from "./_ended_logs.ts";
@@ -69,6 +70,8 @@ export interface EngineOptions {
 }
 
 const DEFAULT_PREWARM = 2;
+/** In which all engines of the host have theirs. */
+const CGROUP = "paddock";
 const CLOSE_STEP_MS = 10_000;
 const MiB = 1024 * 1024;
 
@@ -86,7 +89,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const limits = { ...defaultLimits, ...options.limits };
   const { log, drivers, records } = options;
   const cgroups = findHostCgroups();
-  const cgroupParent = `paddock/${hash}`;
+  const cgroupParent = `${CGROUP}/${hash}`;
   const directory = `${dataDir}/sandboxes`;
   await reapNode({ directory, drivers, cgroups, cgroupParent, records, log, signal });
 
@@ -94,7 +97,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { guestConnections } = limits;
   const plan = { ...await planNetwork(options.network ?? {}, log, signal), guestConnections };
   await Deno.mkdir(directory, { mode: 0o700 });
-  stack.defer(() => new Cgroup(cgroupParent, cgroups).remove(CLOSE_STEP_MS));
+  stack.defer(async () => {
+    await new Cgroup(cgroupParent, cgroups).remove(CLOSE_STEP_MS);
+    removeSharedCgroup(CGROUP, cgroups);
+  });
   const slots = new NetworkSlots(plan, hash, prewarm, log);
   stack.defer(() => slots.close());
   await slots.open(signal);
