@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { UNHANDLED } from "../packages/cli/unhandled_rejections.ts";
 import { leftovers, nothing, type OwnedResources, ownedResources } from "./owned_resources.ts";
 
 export const repository = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
@@ -140,7 +141,9 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     },
     [Symbol.asyncDispose]: async () => {
       await stop();
+      const mistakes = (await log()).split("\n").filter((line) => line.includes(UNHANDLED));
       if (!options.keepData) await rm(dataDir, { recursive: true, force: true });
+      assert.deepEqual(mistakes, []);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { sourceChecks } from "./checks.ts";
 import { runDocExamples } from "./doc_examples.ts";
+import { endProcesses } from "./end_processes.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { findLeftovers, hostState, runMarker } from "./leftovers.ts";
 import { succeeded, summary, title } from "./report.ts";
@@ -29,6 +30,8 @@ const started = performance.now();
 const before = await hostState();
 const results: TestResult[] = [];
 const secondTries = new SecondTries();
+const durations: { title: string; seconds: number }[] = [];
+const slowestShown = 12;
 
 if (only.length === 0) results.push(...await runChecks(await sourceChecks(secondTries), signal));
 const kinds = only.length === 0
@@ -61,7 +64,12 @@ results.push({
 if (signal.aborted) {
   results.push({ file: "", name: "interrupted", outcome: "failed", seconds: 0, output: "" });
 }
-console.log(`\nThe tests took ${Math.round((performance.now() - started) / 1000)} s.`);
+console.log(`\nThe tests took ${Math.round((performance.now() - started) / 1000)} s. Longest:`);
+for (
+  const { title, seconds } of durations.sort((a, b) => b.seconds - a.seconds).slice(0, slowestShown)
+) {
+  console.log(`${Math.round(seconds).toString().padStart(6)} s  ${title}`);
+}
 console.log(summary(results));
 Deno.exit(succeeded(results) ? 0 : 1);
 
@@ -71,7 +79,13 @@ async function runFile(
   { more = {}, where = "" }: { more?: Record<string, string>; where?: string } = {},
 ): Promise<void> {
   const options = { signal, timeoutMs: fileTimeoutMs, env: { ...env, ...more } };
-  const ofFile = await secondTries.run([file], (files) => runTestFiles(files, options));
+  const began = performance.now();
+  const ofFile = await secondTries.run([file], async (files) => {
+    const results = await runTestFiles(files, options);
+    if (results.some(({ cutOff }) => cutOff)) await endProcesses(runId);
+    return results;
+  });
+  durations.push({ title: `${where}${file}`, seconds: (performance.now() - began) / 1000 });
   for (const result of ofFile) {
     const named = { ...result, name: `${where}${result.name}` };
     results.push(named);

@@ -63,15 +63,16 @@ async function leftNow(before: HostState, runId: string): Promise<string[]> {
   return lines;
 }
 
-interface HostProcess {
+export interface HostProcess {
   pid: string;
+  parent: string;
   command: string;
   environment: string[];
   namespace: string;
   cgroups: string;
 }
 
-async function hostProcesses(): Promise<HostProcess[]> {
+export async function hostProcesses(): Promise<HostProcess[]> {
   const found: HostProcess[] = [];
   for (const pid of await names("/proc")) {
     if (!/^\d+$/.test(pid) || Number(pid) === Deno.pid) continue;
@@ -80,7 +81,9 @@ async function hostProcesses(): Promise<HostProcess[]> {
     if (command === "") continue;
     const environment = (await text(`/proc/${pid}/environ`)).split("\0");
     const cgroups = await text(`/proc/${pid}/cgroup`);
-    found.push({ pid, command, environment, cgroups, namespace: link(`/proc/${pid}/ns/net`) });
+    const parent = /^PPid:\s*(\d+)$/m.exec(await text(`/proc/${pid}/status`))?.[1] ?? "";
+    const namespace = link(`/proc/${pid}/ns/net`);
+    found.push({ pid, parent, command, environment, cgroups, namespace });
   }
   return found;
 }

@@ -11,6 +11,8 @@ export interface TestResult {
   seconds: number;
   /** Why it failed. */
   output: string;
+  /** It took too long, and what it had started may still run. */
+  cutOff?: boolean;
   /** Why it failed at the first of two tries; it passed at the second. */
   failedFirst?: string;
 }
@@ -75,12 +77,12 @@ async function runOnce(files: string[], options: RunTestFilesOptions): Promise<T
     const status = await child.status;
     const results = readJunit(await Deno.readTextFile(reportPath).catch(() => ""));
     const seconds = (performance.now() - started) / 1000;
-    const fail = async (file: string, name: string) => {
+    const fail = async (file: string, name: string, more: Partial<TestResult> = {}) => {
       const text = (await output).slice(-keptOutput);
-      results.push({ file, name, outcome: "failed", seconds, output: text });
+      results.push({ file, name, outcome: "failed", seconds, output: text, ...more });
     };
     if (late) {
-      await fail(files.length === 1 ? files[0] : "", late);
+      await fail(files.length === 1 ? files[0] : "", late, { cutOff: true });
       return results;
     }
     // A report names the file that defines a test, which may be a suite that several share: only

@@ -32,6 +32,7 @@ Deno.test("a file that does not load, one that is empty and one that hangs have 
   );
   assert.equal(hanging.at(-1)?.name, "did not end within 2 s");
   assert.equal(hanging.at(-1)?.outcome, "failed");
+  assert.equal(hanging.at(-1)?.cutOff, true);
 });
 
 Deno.test("a process that exits in the middle has failed", async () => {

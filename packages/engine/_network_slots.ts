@@ -51,9 +51,10 @@ export class NetworkSlots {
     this.#refill();
   }
 
+  /** Never throws before there is a promise: whoever asks for more beside it would wait for none of it. */
   acquire(signal: AbortSignal): Promise<NetworkSlot> {
-    signal.throwIfAborted();
-    if (this.#closed) throw new PaddockError("SHUTTING_DOWN");
+    if (signal.aborted) return Promise.reject(signal.reason);
+    if (this.#closed) return Promise.reject(new PaddockError("SHUTTING_DOWN"));
     const slot = this.#ready.shift();
     if (slot) {
       this.#refill();

@@ -105,13 +105,11 @@ export async function startMachine(
   const { driver } = parts;
   const { source } = request;
   const diskImage = `${workDir}/disk.img`;
-  const disk = source && driver.traits.diskInCheckpoint
-    ? Promise.resolve()
-    : parts.disks.take(diskImage, signal);
+  const withoutDisk = source && driver.traits.diskInCheckpoint;
   // Both settle before this goes on, so that neither appears after the stack was unwound.
   const taken = await Promise.allSettled([
     parts.slots.acquire(signal).then((acquired) => slot = acquired),
-    disk,
+    withoutDisk ? undefined : parts.disks.take(diskImage, signal),
   ]);
   for (const result of taken) if (result.status === "rejected") throw result.reason;
   signal.throwIfAborted();

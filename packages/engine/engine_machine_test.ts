@@ -126,13 +126,29 @@ Deno.test("a machine that dies takes its sandbox with it, and the reason is told
 
 Deno.test("a creation that is given up leaves nothing, wherever it was", async () => {
   await using bench = await startBench({ prewarmSlots: 0 });
-  for (const wait of [0, 1, 3, 6, 10, 20, 40, 80, 160]) {
+  const giveUpAfter = async (what: string, wait: () => Promise<void>) => {
     const give = new AbortController();
     const creation = bench.engine.create(sandboxSpec(), give.signal);
-    setTimeout(() => give.abort(), wait);
-    await assert.rejects(creation, { code: "ABORTED" });
+    const rejected = assert.rejects(creation, { code: "ABORTED" }, `given up after ${what}`);
+    await wait();
+    give.abort();
+    await rejected;
     assert.deepEqual(bench.engine.list(), []);
-    assert.deepEqual(await foreignTo(bench.dataDir), [], `given up after ${wait} ms`);
+    assert.deepEqual(await foreignTo(bench.dataDir), [], `given up after ${what}`);
+  };
+  // The first steps follow each other in less than a timer could tell apart.
+  for (let turns = 0; turns < 24; turns++) {
+    await giveUpAfter(`${turns} turns`, async () => {
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    });
+  }
+  for (let turns = 1; turns < 8; turns++) {
+    await giveUpAfter(`${turns} calls of the system`, async () => {
+      for (let turn = 0; turn < turns; turn++) await Deno.stat("/");
+    });
+  }
+  for (const wait of [0, 1, 3, 6, 10, 20, 40, 80, 160]) {
+    await giveUpAfter(`${wait} ms`, () => sleep(wait));
   }
   assert.ok(
     bench.records.all().every(({ state, endReason }) =>

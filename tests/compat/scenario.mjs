@@ -1,5 +1,7 @@
 // One program for every published client generation, on Deno and on Node: calls every RPC method
 // the client can send and prints one JSON line per check. `methods_test.ts` runs and judges it.
+// TEST_CLIENT_PARTS narrows it down to some of its parts.
+import process from "node:process";
 import { makeContext } from "./scenario_context.mjs";
 import { exposed } from "./scenario_exposed.mjs";
 import { files } from "./scenario_files.mjs";
@@ -16,7 +18,9 @@ const parts = {
   ...{ files, fileHandles, processes, javascript, javascriptValues, network, exposed, vscode },
   lifecycle,
 };
+const only = process.env.TEST_CLIENT_PARTS?.split(",");
 for (const [name, part] of Object.entries(parts)) {
+  if (only && !only.includes(name)) continue;
   try {
     await part(context);
   } catch (error) {

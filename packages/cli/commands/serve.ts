@@ -3,7 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { tryLockFile } from "@paddock/engine";
 import { PaddockError } from "@paddock/protocol";
-import { type Config, loadConfig, type ReadyInfo, startNode } from "@paddock/server";
+import { type Config, createLog, loadConfig, type ReadyInfo, startNode } from "@paddock/server";
 import { ensureVmGuest, findVmGuest } from "../../../images/vm/vm_guest.ts";
 import { readGuestFiles } from "../../../images/guest_files.ts";
 import { ensureImage, findBuiltImage, imageIsBuilt } from "../../../images/build_image.ts";
@@ -17,6 +17,7 @@ import { localLockFile, localReadyFile } from "../local_daemon.ts";
 import { printNote } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { onSignals, type StopSignal } from "../signals.ts";
+import { logUnhandledRejections } from "../unhandled_rejections.ts";
 import { vscodeSupport } from "../vscode_support.ts";
 import { watchLauncher } from "../watch_launcher.ts";
 import { renderReport } from "./doctor.ts";
@@ -39,6 +40,10 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
   using _log = options.local
     ? boundDaemonLog(join(config.dataDir, "daemon.log"), config.limits.daemonLogBytes)
     : undefined;
+
+  using _rejections = logUnhandledRejections(
+    createLog({ level: config.logLevel, format: config.logFormat }),
+  );
 
   const stop = Promise.withResolvers<StopSignal | "launcher">();
   const starting = new AbortController();
