@@ -57,6 +57,8 @@ export interface DriverTraits {
   machineMemoryBytes?: number;
   /** How much longer than `limits.agentStartMs` a boot may take; absent: no longer. */
   slowBootMs?: number;
+  /** A guest has a clock of its own, which may be late; absent: it reads the host's. */
+  ownClock?: true;
   /** Who writes the filesystem of a volume. */
   volumeFormat: VolumeFormat;
 }

@@ -91,6 +91,7 @@ class FirecrackerDriver implements Driver {
     diskInCheckpoint: true,
     layersFixed: true,
     machineMemoryBytes: MACHINE_MEMORY_BYTES,
+    ownClock: true,
     volumeFormat: "guest_block",
   } as const;
   readonly #options: FirecrackerDriverOptions;

@@ -79,6 +79,7 @@ class QemuDriver implements Driver {
     layersFixed: true,
     machineMemoryBytes: MACHINE_MEMORY_BYTES,
     slowBootMs: EMULATED_BOOT_MS,
+    ownClock: true,
     volumeFormat: "guest_block",
   } as const;
   readonly #options: QemuDriverOptions;

@@ -44,7 +44,7 @@ export async function findPaused({ records, checkpoints, rooms, machines, log, s
       ...(template !== null && { template }),
       ...(record.pauseAfterIdleMs !== null && { pauseAfterIdleMs: record.pauseAfterIdleMs }),
     };
-    found.push(new Sandbox(spec, room, records, machines, undefined, { createdAt, paused }));
+    found.push(new Sandbox(spec, room, records, machines, { before: { createdAt, paused } }));
   }
   await checkpoints.keepPaused(needed);
   return found;

@@ -6,13 +6,14 @@ import type { SandboxSpec } from "./engine.ts";
 /** Who a restored machine is from now on: told to its agent before anybody else reaches it. */
 export function guestIdentity(
   { id, region, memoryBytes }: Pick<SandboxSpec, "id" | "region" | "memoryBytes">,
-  { slot, parts, token, machineId, envs }: {
+  { slot, parts, token, machineId, envs, stage }: {
     slot: NetworkSlot;
     parts: EngineParts;
     token: string;
     machineId: string;
     /** What a checkpointed sandbox had stays as its clients set it, unless more is given. */
     envs: Pick<GuestIdentity, "env" | "moreEnv">;
+    stage?: GuestIdentity["stage"];
   },
 ): GuestIdentity {
   const hostname = hostnameOf(id);
@@ -22,6 +23,7 @@ export function guestIdentity(
     region,
     memoryBytes,
     ...envs,
+    ...(stage && { stage }),
     hostname,
     machineId,
     hosts: hostsFile(slot.guestAddress, hostname),

@@ -1,8 +1,12 @@
 import { newSandboxId } from "@paddock/protocol";
 import { waitForAgent } from "./_agent_ready.ts";
+import { newAgentToken } from "./_agent_token.ts";
 import { Demand } from "./_demand.ts";
+import { guestIdentity } from "./_guest_identity.ts";
 import { AGENT_PORT, guestInit } from "./_guest_init.ts";
 import { refuseWithoutRoom } from "./_host_room.ts";
+import { identifyGuest } from "./_identify_guest.ts";
+import { newMachineId } from "./_machine_id.ts";
 import { restoreDeadlineMs } from "./_restore_deadline.ts";
 import {
   type EngineParts,
@@ -10,10 +14,11 @@ import {
   startMachine,
   USUAL_WEIGHT,
 } from "./_sandbox_resources.ts";
+import type { Greeting } from "./engine.ts";
 import type { RestoreSource, Stock } from "./restore_source.ts";
 import type { TemplateStore } from "./_template_store.ts";
 
-/** The region in the ids of machines that wait in a pool. */
+/** The region in the ids of machines that wait in a pool. The sandboxes they become have ids of their own. */
 const REGION = "pol";
 const MiB = 1024 * 1024;
 /** What a machine that waits is taken to hold until one was measured. */
@@ -32,8 +37,12 @@ const LONGEST_RETRY_MS = 60_000;
 export interface PooledMachine {
   memoryBytes: number;
   place: MachineInPlace;
-  /** What its agent demands until it is given an identity. */
+  /** The sandbox it takes itself for; left out while all that it knows is that it waits. */
+  identity?: { sandboxId: string; region: string };
+  /** What its agent demands. */
   token: string;
+  machineId: string;
+  greeting?: Greeting;
   stack: AsyncDisposableStack;
   /** Aborted when the machine ends. */
   died: AbortSignal;
@@ -67,6 +76,7 @@ interface Shelf extends PoolRequest {
  */
 export class MachinePool {
   readonly #parts: EngineParts;
+  readonly #region: string | undefined;
   readonly #templates: TemplateStore;
   readonly #shelves = new Map<string, Shelf>();
   readonly #closing = new AbortController();
@@ -75,7 +85,9 @@ export class MachinePool {
   #refill: ReturnType<typeof setTimeout> | undefined;
   #filling: Promise<void> | undefined;
 
-  constructor(parts: EngineParts, templates: TemplateStore) {
+  /** `region` is that of the sandboxes which its machines take themselves for. */
+  constructor(parts: EngineParts, templates: TemplateStore, region?: string) {
+    this.#region = region;
     this.#parts = parts;
     this.#templates = templates;
     this.#shelf({ memoryBytes: parts.limits.memoryDefaultMb * MiB });
@@ -219,7 +231,7 @@ export class MachinePool {
         shelf.retryAt = Date.now() + FIRST_RETRY_MS;
         return undefined;
       }
-      const machine = await this.#restoreFrom(used.source, shelf.memoryBytes, signal)
+      const machine = await this.#restoreFrom(used.source, shelf, signal)
         .catch(async (error) => {
           // A host that had no time for it says nothing about what it was restored from.
           if (!signal.aborted) await used.failed();
@@ -257,7 +269,7 @@ export class MachinePool {
 
   async #restoreFrom(
     source: RestoreSource,
-    memoryBytes: number,
+    { memoryBytes, stock }: PoolRequest,
     signal: AbortSignal,
   ): Promise<PooledMachine> {
     const { limits, image, meters, driver } = this.#parts;
@@ -275,9 +287,26 @@ export class MachinePool {
         died.abort(new Error(`the machine ended (${reason}): ${detail ?? ""}`))
       );
       const agent = { host: place.slot.guestAddress, port: AGENT_PORT, token };
-      await waitForAgent(agent, AbortSignal.any([signal, died.signal]));
+      const wanted = AbortSignal.any([signal, died.signal]);
+      await waitForAgent(agent, wanted);
+      const own = { token: newAgentToken(), machineId: newMachineId() };
+      const common = { slot: place.slot, parts: this.#parts, ...own };
+      // A user's template has its own idea of what is to be done when a machine becomes somebody's.
+      const identity = stock || this.#region === undefined
+        ? undefined
+        : { sandboxId: newSandboxId(this.#region), region: this.#region };
+      const told = () =>
+        identity
+          ? guestIdentity({ id: identity.sandboxId, region: identity.region, memoryBytes }, {
+            ...common,
+            envs: { env: {} },
+          })
+          : guestIdentity(guest, { ...common, envs: {}, stage: "waiting" });
+      await identifyGuest(agent, told, wanted);
+      const greeting = await this.#parts.greet?.({ ...agent, token: own.token }, wanted);
+      if (greeting) stack.use(greeting);
       meters.restored(driver.name, "ahead", performance.now() - began);
-      return { memoryBytes, place, token, stack, died: died.signal };
+      return { memoryBytes, place, identity, greeting, ...own, stack, died: died.signal };
     } catch (error) {
       await stack.disposeAsync();
       throw error;

@@ -16,24 +16,28 @@ import { checkExtension } from "./_check_extension.ts";
 import { explainCheckpointFailure } from "./_checkpoint_failure.ts";
 import { explainCreateFailure, isRestoreFailure } from "./_create_failure.ts";
 import { guestIdentity } from "./_guest_identity.ts";
+import { knowsItself } from "./_knows_itself.ts";
 import { IdleWatch } from "./_idle_watch.ts";
 import { type Pausable, type PausedMachines, Pausing } from "./_pausing.ts";
 import { tryCheckpoint } from "./_try_checkpoint.ts";
 import { identifyGuest } from "./_identify_guest.ts";
+import { newMachineId } from "./_machine_id.ts";
 import { explainRestoreFailure, MachineDied } from "./machine_died.ts";
 import { type EngineParts, type MachineInPlace, startMachine } from "./_sandbox_resources.ts";
+import { sandboxRecord } from "./_sandbox_record.ts";
 import { refuseWithoutDisk } from "./_host_room.ts";
 import { refuseStandstill } from "./_refuse_standstill.ts";
 import { quietMoment } from "./_quiet_moment.ts";
 import { StopTimer } from "./_stop_timer.ts";
 import { restoreDeadlineMs } from "./_restore_deadline.ts";
 import type { RestoreSource } from "./restore_source.ts";
-import type { MachinePool } from "./_machine_pool.ts";
+import type { PooledMachine } from "./_machine_pool.ts";
 import type { TemplateStore } from "./_template_store.ts";
 import { hasVolumes, needsColdLaunch } from "./volumes/cold_launch.ts";
 import type {
   AroundStandstill,
   EndReason,
+  Greeting,
   Origin,
   PausedState,
   RecordStore,
@@ -43,6 +47,15 @@ import type {
   SandboxState,
 } from "./engine.ts";
 
+export interface SandboxOrigins {
+  /** What it goes on from, with all that was in there; a new machine when left out. */
+  source?: RestoreSource;
+  /** A machine that waited for it. */
+  pooled?: PooledMachine;
+  /** It is paused, and since when it exists. */
+  before?: { createdAt: number; paused: PausedState };
+}
+
 export class Sandbox implements RunningSandbox, Pausable {
   readonly spec: SandboxSpec;
   readonly driver: DriverName;
@@ -51,7 +64,7 @@ export class Sandbox implements RunningSandbox, Pausable {
   readonly ended: Promise<EndReason>;
   readonly #parts: EngineParts;
   readonly #templates: TemplateStore | undefined;
-  readonly #pool: MachinePool | undefined;
+  readonly #pooled: PooledMachine | undefined;
   readonly #driverVersion: string | undefined;
   readonly #source: RestoreSource | undefined;
   readonly #records: RecordStore;
@@ -59,9 +72,9 @@ export class Sandbox implements RunningSandbox, Pausable {
   /** Aborted when the sandbox is to end: whatever creates it stops at its next step. */
   readonly #ending = new AbortController();
   readonly #settleEnded: (reason: EndReason) => void;
-  readonly #token = newAgentToken();
+  readonly #token: string;
   /** Stays as it is while the sandbox lives, whatever machine it has. */
-  readonly #machineId = crypto.getRandomValues(new Uint8Array(16)).toHex();
+  readonly #machineId: string;
   #state: SandboxState = "creating";
   /** The image of its machine, where that is another than the node's present one. */
   #image: MachineImage | undefined;
@@ -80,13 +93,10 @@ export class Sandbox implements RunningSandbox, Pausable {
 
   constructor(
     spec: SandboxSpec,
-    { parts, probe, templates, pool }: DriverRoom,
+    { parts, probe, templates }: DriverRoom,
     records: RecordStore,
     machines: PausedMachines,
-    /** What it goes on from, with all that was in there; a new machine when left out. */
-    source?: RestoreSource,
-    /** It is paused, and since when it exists. */
-    before?: { createdAt: number; paused: PausedState },
+    { source, pooled, before }: SandboxOrigins = {},
   ) {
     this.#source = source;
     this.#image = source?.image;
@@ -98,7 +108,9 @@ export class Sandbox implements RunningSandbox, Pausable {
     this.#parts = parts;
     this.#records = records;
     this.#templates = templates;
-    this.#pool = pool;
+    this.#pooled = pooled;
+    this.#token = pooled?.token ?? newAgentToken();
+    this.#machineId = pooled?.machineId ?? newMachineId();
     this.#stopAt = spec.stopAt;
     const { promise, resolve } = Promise.withResolvers<EndReason>();
     this.ended = promise;
@@ -152,27 +164,17 @@ export class Sandbox implements RunningSandbox, Pausable {
     };
   }
 
+  takeGreeting(): Greeting | undefined {
+    const greeting = this.#pooled?.greeting;
+    delete this.#pooled?.greeting;
+    return greeting;
+  }
+
   record(): SandboxRecord {
-    const { id, organizationId, region, labels, memoryBytes, alias, parent, template } = this.spec;
-    const { pauseAfterIdleMs = null } = this.spec;
-    return {
-      id,
-      organizationId,
-      alias: alias ?? null,
-      parent: parent ?? null,
-      template: template ?? null,
-      region,
-      driver: this.driver,
-      state: this.#state,
-      labels,
-      memoryBytes,
-      createdAt: this.createdAt.getTime(),
-      stopAt: this.#stopAt === "session" ? null : this.#stopAt,
-      stoppedAt: null,
-      endReason: null,
-      pauseAfterIdleMs,
-      paused: this.#pausing.paused,
-    };
+    return sandboxRecord(this.spec, {
+      ...{ driver: this.driver, state: this.#state, createdAt: this.createdAt.getTime() },
+      ...{ stopAt: this.#stopAt, paused: this.#pausing.paused },
+    });
   }
 
   /** Resolves when the agent answers. When it fails, the sandbox is gone before it rejects. */
@@ -228,20 +230,18 @@ export class Sandbox implements RunningSandbox, Pausable {
 
   /** A machine that waits in the pool, made this sandbox. */
   async #adopt(wanted: AbortSignal): Promise<StartedMachine | undefined> {
-    const stock = this.#source?.stock;
-    if (this.#source && (!stock || hasVolumes(this.spec))) return undefined;
-    const pooled = this.#pool?.take({ memoryBytes: this.spec.memoryBytes, stock });
+    const pooled = this.#pooled;
     if (!pooled) return undefined;
     this.#stack.use(pooled.stack);
-    const { place, token } = pooled;
+    const { place } = pooled;
     const died = this.#watch(place);
     try {
-      const deadline = AbortSignal.timeout(restoreDeadlineMs(this.#parts));
-      await identifyGuest(
-        { ...this.agent, token },
-        () => this.#identity(place),
-        AbortSignal.any([wanted, died, deadline]),
-      );
+      AbortSignal.any([wanted, pooled.died]).throwIfAborted();
+      if (!knowsItself(pooled, this.spec, this.traits)) {
+        const deadline = AbortSignal.timeout(restoreDeadlineMs(this.#parts));
+        const identity = () => ({ ...this.#identity(place), stage: "prepared" as const });
+        await identifyGuest(this.agent, identity, AbortSignal.any([wanted, died, deadline]));
+      }
       this.#origin = "pooled";
       return { place, died };
     } catch (error) {
@@ -387,6 +387,7 @@ export class Sandbox implements RunningSandbox, Pausable {
   /** The guest hears of connections that end, and gets to rest. */
   async getQuiet(signal: AbortSignal): Promise<void> {
     for (const listener of [...this.#standstillListeners]) listener();
+    this.takeGreeting()?.[Symbol.dispose]();
     await quietMoment(this.#place!, signal);
   }
 
@@ -517,7 +518,9 @@ export class Sandbox implements RunningSandbox, Pausable {
 
   #setState(state: SandboxState, more: Partial<SandboxRecord> = {}): void {
     try {
-      this.#records.update(this.spec.id, { state, ...more });
+      // One that was being made is gone as much as one that ran, once its host has crashed.
+      const how = this.#state === "creating" && state === "running" ? "note" : "update";
+      this.#records[how](this.spec.id, { state, ...more });
     } catch (error) {
       // Ending must not wait for a database that fails; starting must.
       if (state === "running" || state === "paused") throw error;

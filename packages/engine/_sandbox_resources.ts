@@ -12,12 +12,14 @@ import { withDeadline } from "./_deadline.ts";
 import type { AgentAddress } from "./_ask_agent.ts";
 import type { DiskPool } from "./_disk_pool.ts";
 import type { EndedLogs } from "./_ended_logs.ts";
+import type { Greeting } from "./engine.ts";
 import type { RestoreSource } from "./restore_source.ts";
 import type { Meters } from "./meters.ts";
 import type { NetworkSlots } from "./_network_slots.ts";
 import type { AttachRequest, NodeVolumes } from "./volumes/node_volumes.ts";
 
 export type ExerciseAgent = (agent: AgentAddress, signal: AbortSignal) => Promise<void>;
+export type GreetAgent = (agent: AgentAddress, signal: AbortSignal) => Promise<Greeting>;
 
 export interface GuestImage {
   digest: string;
@@ -37,6 +39,8 @@ export interface EngineParts {
   limits: LimitValues;
   /** Has a machine that becomes a template do once what clients ask for first. */
   exercise?: ExerciseAgent;
+  /** Gets a connection ready to a machine that waits. */
+  greet?: GreetAgent;
   slots: NetworkSlots;
   disks: DiskPool;
   volumes: NodeVolumes;

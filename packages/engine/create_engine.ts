@@ -8,7 +8,7 @@ import {
   type ProbeResult,
   removeSharedCgroup,
 } from "@paddock/driver";
-import { defaultLimits, type LimitValues, PaddockError } from "@paddock/protocol";
+import { defaultLimits, type LimitValues, newSandboxId, PaddockError } from "@paddock/protocol";
 import { EndedLogs } from "./_ended_logs.ts";
 import { lockDataDir } from "./_data_dir_lock.ts";
 import { type DriverRoom, DriverRooms } from "./_driver_rooms.ts";
@@ -23,12 +23,13 @@ import { reapNode } from "./_reap_node.ts";
 import type { PausedMachines } from "./_pausing.ts";
 import { findPaused } from "./_find_paused.ts";
 import { Sandbox } from "./_sandbox.ts";
-import type { EngineParts, ExerciseAgent, GuestImage } from "./_sandbox_resources.ts";
+import type { EngineParts, ExerciseAgent, GreetAgent, GuestImage } from "./_sandbox_resources.ts";
 import { type Meters, noMeters } from "./meters.ts";
 import { refuseBeyondHost, refuseBeyondLimits } from "./_refuse_beyond_limits.ts";
 import { openTemplates } from "./_open_templates.ts";
 import type { RestoreSource } from "./restore_source.ts";
-import type { Engine, ForkRequest, RecordStore, RunningSandbox, SandboxSpec } from "./engine.ts";
+import { takePooled } from "./_take_pooled.ts";
+import type { Engine, ForkRequest, NewSandbox, RecordStore, RunningSandbox } from "./engine.ts";
 import type { CheckpointStore } from "./checkpoints/checkpoint_store.ts";
 import { createMemoryCheckpointStore } from "./checkpoints/memory_checkpoint_store.ts";
 import { NodeCheckpoints } from "./checkpoints/node_checkpoints.ts";
@@ -57,6 +58,8 @@ export interface EngineOptions {
   network?: NetworkOptions;
   /** Has a machine that becomes a template do once what clients ask for first; left out: it does not. */
   exercise?: ExerciseAgent;
+  /** Connects to a machine that waits in a pool, for whoever takes it; left out: nobody does. */
+  greet?: GreetAgent;
   meters?: Meters;
   /** Network slots and disks kept ready (config key `prewarmSlots`). */
   prewarmSlots?: number;
@@ -64,6 +67,8 @@ export interface EngineOptions {
   templates?: boolean;
   /** Machines are restored ahead of demand; needs templates. */
   pool?: boolean;
+  /** Where most sandboxes will be: those are made fastest. */
+  region?: string;
   log: Log;
   /** Gives up on starting; a started engine ends by `close`. */
   signal?: AbortSignal;
@@ -138,9 +143,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const meters = options.meters ?? noMeters;
   const held = { meters, endedLogs, slots, disks, volumes, cgroups, cgroupParent };
   const furnish = async (driver: Driver, probe: ProbeResult): Promise<DriverRoom> => {
-    const { exercise } = options;
+    const { exercise, greet } = options;
     const parts: EngineParts = {
-      ...{ directory, image, layers, driver, limits, exercise, log },
+      ...{ directory, image, layers, driver, limits, exercise, greet, log },
       ...held,
     };
     const templates = options.templates === false
@@ -151,7 +156,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       probe,
       parts,
       templates,
-      pool: pooled ? new MachinePool(parts, templates) : undefined,
+      pool: pooled ? new MachinePool(parts, templates, options.region) : undefined,
     };
   };
   const allowed = options.allowDrivers ?? [];
@@ -211,7 +216,7 @@ class NodeEngine implements Engine {
     return this.#parts.volumes;
   }
 
-  async create(spec: SandboxSpec, signal: AbortSignal): Promise<RunningSandbox> {
+  async create(spec: NewSandbox, signal: AbortSignal): Promise<RunningSandbox> {
     const { checkpoint, organizationId } = spec;
     if (checkpoint === undefined) return await this.#create(spec, signal);
     const used = await this.checkpoints.use(checkpoint, organizationId, signal);
@@ -248,7 +253,7 @@ class NodeEngine implements Engine {
   }
 
   async #create(
-    spec: SandboxSpec,
+    spec: NewSandbox,
     signal: AbortSignal,
     source?: RestoreSource,
   ): Promise<RunningSandbox> {
@@ -259,15 +264,21 @@ class NodeEngine implements Engine {
     ]);
     if (this.#closing) throw new PaddockError("SHUTTING_DOWN");
     if (signal.aborted) throw new PaddockError("ABORTED", { cause: signal.reason });
-    if (this.#sandboxes.has(spec.id)) throw new PaddockError("SANDBOX_ALREADY_EXISTS");
+    if (spec.id && this.#sandboxes.has(spec.id)) throw new PaddockError("SANDBOX_ALREADY_EXISTS");
     refuseBeyondHost(this.list(), this.#parts.limits);
-    const sandbox = new Sandbox(spec, room, this.#records, this.#machines, source);
-    this.#sandboxes.set(spec.id, sandbox);
-    sandbox.ended.then(() => this.#sandboxes.delete(spec.id));
+    const pooled = takePooled(room.pool, spec, source);
+    const { identity } = pooled ?? {};
+    const ofMachine = identity?.region === spec.region ? identity.sandboxId : undefined;
+    const id = spec.id ?? ofMachine ?? newSandboxId(spec.region);
+    const origins = { source, pooled };
+    const sandbox = new Sandbox({ ...spec, id }, room, this.#records, this.#machines, origins);
+    this.#sandboxes.set(id, sandbox);
+    sandbox.ended.then(() => this.#sandboxes.delete(id));
     try {
       this.#records.insert(sandbox.record());
     } catch (error) {
-      this.#sandboxes.delete(spec.id);
+      this.#sandboxes.delete(id);
+      await pooled?.stack.disposeAsync();
       throw PaddockError.from(error, "CREATE_FAILED");
     }
     const { meters } = this.#parts;

@@ -18,7 +18,7 @@ import type { Volumes } from "./volumes/volumes.ts";
  * The record of a sandbox is written before the engine acts on it.
  */
 export interface Engine {
-  create(spec: SandboxSpec, signal: AbortSignal): Promise<RunningSandbox>;
+  create(spec: NewSandbox, signal: AbortSignal): Promise<RunningSandbox>;
   /** Only sandboxes that are creating, running or stopping; ended ones live on as records. */
   /**
    * Copies of a running sandbox, its memory, processes and files included, that go on from one moment;
@@ -69,6 +69,12 @@ export interface SandboxSpec {
   volumes?: { volumeId: string; path: string }[];
 }
 
+/** What the embedder made of a machine that waits, for whoever it becomes; given up with the machine. */
+export type Greeting = Disposable;
+
+/** Without an id of its own it may have that of a machine that waits, which then need not be told who it is. */
+export type NewSandbox = Omit<SandboxSpec, "id"> & { id?: string };
+
 export interface ForkRequest {
   count: number;
   stopAt: number | "session";
@@ -111,6 +117,8 @@ export interface RunningSandbox {
   readonly stopAt: number | "session";
   /** Where the agent listens, reachable from this host only, and the bearer token it demands. */
   readonly agent: { host: string; port: number; token: string };
+  /** Of a machine that waited, once: whoever created the sandbox uses it or gives it up. */
+  takeGreeting(): Greeting | undefined;
   /** A session sandbox lives while at least one session is held; releasing the last one ends it. */
   holdSession(): { release(): void };
   /** Somebody is connected who is no session: until the release it is not idle. */
@@ -143,6 +151,8 @@ export interface RunningSandbox {
 export interface RecordStore {
   insert(record: SandboxRecord): void;
   update(id: string, patch: Partial<SandboxRecord>): void;
+  /** As `update`, for what a host that crashes may forget: it need not reach the disk before this returns. */
+  note(id: string, patch: Partial<SandboxRecord>): void;
   /** Records whose state is not `stopped`, for recovery at start. */
   unfinished(): SandboxRecord[];
 }

@@ -41,6 +41,10 @@ Deno.test("a sandbox is created, answers, and leaves nothing when it is killed",
       states.push(patch.state);
       memory.update(id, patch);
     },
+    note(id: string, patch: Partial<SandboxRecord>) {
+      states.push(patch.state);
+      memory.note(id, patch);
+    },
   };
   await using bench = await startBench({ records, prewarmSlots: 0 });
   const { engine, dataDir } = bench;

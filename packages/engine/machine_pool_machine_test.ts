@@ -50,6 +50,53 @@ Deno.test("a sandbox takes a machine that waits, and another takes its place", a
   assert.deepEqual(bench.logged, []);
 });
 
+Deno.test("a sandbox without an id of its own is who the machine that waited takes itself for", async () => {
+  const greeted: string[] = [];
+  const over: string[] = [];
+  await using bench = await start({
+    limits: { poolMin: 4, memoryDefaultMb: 256 },
+    region: "ord",
+    greet: ({ host }) => {
+      greeted.push(host);
+      return Promise.resolve({ [Symbol.dispose]: () => void over.push(host) });
+    },
+  });
+  const { engine } = bench;
+  assert.equal(greeted.length, 4);
+  const make = async (more: object) => {
+    const { id: _, ...spec } = sandboxSpec({ memoryBytes: 256 * MiB, ...more });
+    return await engine.create(spec, soon());
+  };
+  const own = await make({});
+  const told = await make({ env: { N: "1" } });
+  const elsewhere = await make({ region: "fra" });
+  const named = await engine.create(sandboxSpec({ memoryBytes: 256 * MiB }), soon());
+  const boxes = [own, told, elsewhere, named];
+  assert.deepEqual(boxes.map(({ origin }) => origin), Array(4).fill("pooled"));
+  const machineIds = new Set<string>();
+  const randoms = new Set<string>();
+  for (const box of boxes) {
+    const [hostname, environment, address, machineId, random] = (await guestShell(
+      box,
+      "hostname; echo $N; getent hosts $(hostname) | cut -d' ' -f1; cat /etc/machine-id; " +
+        "deno eval 'console.log(crypto.randomUUID())'",
+    )).split("\n");
+    assert.equal(hostname, box.spec.id.replaceAll("_", "-"));
+    assert.equal(environment, box === told ? "1" : "");
+    assert.equal(address, box.agent.host);
+    machineIds.add(machineId);
+    randoms.add(random);
+  }
+  assert.deepEqual([machineIds.size, randoms.size], [4, 4]);
+  assert.deepEqual(boxes.map(({ spec }) => spec.region), ["ord", "ord", "fra", "ord"]);
+  // Whoever takes the greeting has it; another goes with its machine.
+  assert.ok(own.takeGreeting());
+  assert.equal(own.takeGreeting(), undefined);
+  assert.equal(over.length, 0);
+  await Promise.all(boxes.map((box) => box.kill()));
+  assert.ok(boxes.every(({ agent }) => over.includes(agent.host)));
+});
+
 Deno.test("a template that somebody built has machines that wait as well, until it is gone", async () => {
   await using bench = await start({
     limits: { poolMin: 0, poolMaxPerTemplate: 1, memoryDefaultMb: 256 },

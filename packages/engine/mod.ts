@@ -4,6 +4,8 @@ export type {
   EndReason,
   Engine,
   ForkRequest,
+  Greeting,
+  NewSandbox,
   PausedState,
   RecordStore,
   RunningSandbox,

@@ -37,6 +37,7 @@ export class OutboundStream {
 
   /** Settles when the stream is over, whichever way; never rejects. */
   async run(): Promise<void> {
+    if (this.#stopped) return;
     try {
       if (this.#link.mode === "plain") await this.#pumpPlain();
       else await this.#pumpCredit();

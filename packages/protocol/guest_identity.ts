@@ -23,6 +23,11 @@ export const guestIdentitySchema = z.strictObject({
   resolvConf: z.string(),
   /** The time it is, in milliseconds since 1970: a machine's clock may have stood still. */
   time: z.number(),
+  /**
+   * Left out by an engine that makes a sandbox of the machine at once. `waiting`: it is nobody's yet, and all
+   * is done but who it is. `prepared`: it was told so before and is somebody's now; only who is new.
+   */
+  stage: z.optional(z.enum(["waiting", "prepared"])),
   /** Said after an answer to the same identity: it has taken effect, and only the time is new. */
   again: z.optional(z.boolean()),
   /** Base64 of random bytes, so that two machines from one checkpoint draw different ones. */

@@ -144,6 +144,7 @@ export {
 export { isSandboxId, newSandboxId, regionOfSandboxId, SANDBOX_ID_PATTERN } from "./sandbox_id.ts";
 export {
   type ClaimedStream,
+  type PreparedStream,
   StreamHub,
   type StreamHubOptions,
   type StreamLimits,

@@ -140,6 +140,15 @@ export function createDenodeployConfigV2Schema(limits: ConfigLimits = defaultLim
 
 export const sandboxConfigSchema: ReturnType<typeof createSandboxConfigSchema> =
   createSandboxConfigSchema();
+
+/** Making one takes longer than all it is used for in a creation, and a server has one set of limits. */
+const schemas = new WeakMap<ConfigLimits, ReturnType<typeof createSandboxConfigSchema>>();
+
+function schemaFor(limits: ConfigLimits): ReturnType<typeof createSandboxConfigSchema> {
+  let schema = schemas.get(limits);
+  if (!schema) schemas.set(limits, schema = createSandboxConfigSchema(limits));
+  return schema;
+}
 export const denodeployConfigV2Schema: ReturnType<typeof createDenodeployConfigV2Schema> =
   createDenodeployConfigV2Schema();
 
@@ -173,7 +182,7 @@ interface ParseOptions {
 /** Throws INVALID_CONFIG with the field, or TIMEOUT_TOO_LONG. */
 export function parseSandboxConfig(value: unknown, options: ParseOptions = {}): SandboxConfig {
   const { limits = defaultLimits, now = Date.now() } = options;
-  const config = parseConfig(createSandboxConfigSchema(limits), value ?? {});
+  const config = parseConfig(schemaFor(limits), value ?? {});
   if (config.timeout !== undefined && config.stop_at_ms !== undefined) {
     throw new PaddockError("INVALID_CONFIG", {
       message: "timeout: give either timeout or stop_at_ms, not both",

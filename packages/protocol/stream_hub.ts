@@ -66,6 +66,15 @@ export interface ClaimedStream {
   open(): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
+/** A stream that has its id and is not sent yet. Each step is taken once and in this order. */
+export interface PreparedStream {
+  id: number;
+  announce(): void;
+  run(): void;
+  /** In place of the others: nobody will hear of it. */
+  cancel(reason: unknown): void;
+}
+
 /** Windows that may be under way to a consumer that lets nothing wait. */
 const DIRECT_WINDOWS = 4;
 
@@ -123,16 +132,29 @@ export class StreamHub {
 
   /** Starts to send a stream; the id is for the message that tells the other side about it. */
   openOutbound(source: ReadableStream<Uint8Array>): number {
-    const id = this.#nextStreamId++;
-    if (this.#closed) {
-      source.cancel(this.#closed.error).catch(() => {});
-      return id;
-    }
-    const stream = new OutboundStream(id, source, this.#link);
-    this.#outbound.set(id, stream);
-    this.#notify({ type: "stream.start", streamId: id });
-    void stream.run().then(() => this.#outbound.delete(id));
+    const { id, announce, run } = this.prepareOutbound(source);
+    announce();
+    run();
     return id;
+  }
+
+  /** The same in steps: the message may then go between what announces the stream and what is in it. */
+  prepareOutbound(source: ReadableStream<Uint8Array>): PreparedStream {
+    const id = this.#nextStreamId++;
+    const stream = new OutboundStream(id, source, this.#link);
+    if (this.#closed) stream.cancel(this.#closed.error);
+    else this.#outbound.set(id, stream);
+    return {
+      id,
+      announce: () => {
+        if (this.#outbound.has(id)) this.#notify({ type: "stream.start", streamId: id });
+      },
+      run: () => void stream.run().then(() => this.#outbound.delete(id)),
+      cancel: (reason) => {
+        stream.cancel(reason);
+        this.#outbound.delete(id);
+      },
+    };
   }
 
   /**

@@ -6,6 +6,7 @@ import type { Log } from "./log.ts";
 import type { Creator } from "./sandbox/creator.ts";
 import type { Gate } from "./sandbox/gate.ts";
 import type { Graces } from "./sandbox/graces.ts";
+import type { AgentGreeter } from "./session/agent_greeter.ts";
 import type { Connections } from "./session/connections.ts";
 import type { SandboxPlaces } from "./session/sandbox_places.ts";
 import type { Standstills } from "./session/standstills.ts";
@@ -15,6 +16,7 @@ import type { Store } from "./store/store.ts";
 export interface Services {
   readonly config: Config;
   readonly engine: Engine;
+  readonly greeter: AgentGreeter | undefined;
   readonly store: Store;
   readonly log: Log;
   readonly connections: Connections;

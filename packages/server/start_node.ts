@@ -8,6 +8,7 @@ import { createLog, type Log } from "./log.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import { listenForMetrics } from "./metrics/metrics_listener.ts";
 import { type ReadyInfo, removeReadyFile, writeReadyFile } from "./ready_file.ts";
+import { AgentGreeter } from "./session/agent_greeter.ts";
 import { startPruning } from "./store/record_pruner.ts";
 import { openStore } from "./store/store.ts";
 
@@ -63,6 +64,7 @@ export async function startNode(options: StartOptions): Promise<PaddockNode> {
     name === config.driver || config.allowDrivers.includes(name)
   );
   const metrics = createMetrics();
+  const greeter = new AgentGreeter();
   const engine = await createEngine({
     meters: metrics.meters,
     dataDir,
@@ -78,7 +80,9 @@ export async function startNode(options: StartOptions): Promise<PaddockNode> {
     network: config.network,
     prewarmSlots: config.prewarmSlots,
     templates: config.templates === "on",
+    region: config.regions[0].code,
     exercise: (agent, signal) => exerciseAgent(agent, { limits: config.limits, signal }),
+    greet: (agent, signal) => greeter.greet(agent, signal),
     log,
     signal,
   });
@@ -96,6 +100,7 @@ export async function startNode(options: StartOptions): Promise<PaddockNode> {
   const server = createServer({
     config,
     engine,
+    greeter,
     store,
     log,
     gateway,

@@ -300,12 +300,12 @@ export class ServerWebSocket {
     this.#queuedBytes += header.length + payload.length;
     const large = payload.length >= LARGE_BYTES && !this.#writing;
     if (!large && this.#waiting.length === 0 && this.#collect(header, payload)) {
-      if (!this.#writing) void this.#write();
+      this.#writeSoon();
       return;
     }
     const taken = Promise.withResolvers<void>();
     this.#waiting.push({ header, payload, taken });
-    if (!this.#writing) void this.#write();
+    this.#writeSoon();
     return taken.promise;
   }
 
@@ -324,8 +324,14 @@ export class ServerWebSocket {
     return true;
   }
 
-  async #write(): Promise<void> {
+  /** Frames that are sent in one go are written in one go. */
+  #writeSoon(): void {
+    if (this.#writing) return;
     this.#writing = true;
+    queueMicrotask(() => void this.#write());
+  }
+
+  async #write(): Promise<void> {
     try {
       while (!this.#closed) {
         if (this.#collectedBytes > 0) await this.#writeCollected();

@@ -30,14 +30,21 @@ export function takeIdentity(services: IdentityServices, given: GuestIdentity): 
     identity.asRoot(() => setClock(identity.libc, given.time));
     return;
   }
+  const prepared = given.stage === "prepared";
   identity.asRoot(() => {
     setClock(identity.libc, given.time);
-    reseedKernel(identity.libc, decodeBase64(given.entropy));
     writeNames(identity.libc, given, log);
+    if (prepared) return;
+    reseedKernel(identity.libc, decodeBase64(given.entropy));
     mendEventLoops();
   });
-  reseedThread();
-  repls.reseed();
+  if (!prepared) {
+    reseedThread();
+    repls.reseed();
+  }
+  setMemory(services, given.memoryBytes);
+  services.setToken(given.token);
+  if (given.stage === "waiting") return;
   config.sandboxId = given.sandboxId;
   config.region = given.region;
   if (given.env) {
@@ -47,13 +54,17 @@ export function takeIdentity(services: IdentityServices, given: GuestIdentity): 
     });
   }
   for (const [key, value] of Object.entries(given.moreEnv ?? {})) environment.set(key, value);
-  if (config.memoryBytes !== given.memoryBytes) {
-    config.memoryBytes = given.memoryBytes;
-    services.police.memoryBytes = given.memoryBytes;
-    identity.asRoot(() => resizeMemoryMounts(identity.libc, given.memoryBytes, log));
-    // Its heap was given a bound for another size of memory.
-    repls.dropSpare();
-    repls.warm();
-  }
-  services.setToken(given.token);
+}
+
+function setMemory(
+  { config, identity, repls, police, log }: IdentityServices,
+  memoryBytes: number,
+): void {
+  if (config.memoryBytes === memoryBytes) return;
+  config.memoryBytes = memoryBytes;
+  police.memoryBytes = memoryBytes;
+  identity.asRoot(() => resizeMemoryMounts(identity.libc, memoryBytes, log));
+  // Its heap was given a bound for another size of memory.
+  repls.dropSpare();
+  repls.warm();
 }

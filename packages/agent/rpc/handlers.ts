@@ -7,7 +7,7 @@ export interface Call {
   signal(abortId?: number): AbortSignal;
   abort(abortId: number): void;
   readonly files: FileHandles;
-  /** Starts to send a stream, and gives its id. */
+  /** Has a stream sent once the call is answered, and gives its id. */
   send(stream: ReadableStream<Uint8Array>): number;
   /** The stream that the client sends under this id. */
   receive(streamId: number): ReadableStream<Uint8Array>;

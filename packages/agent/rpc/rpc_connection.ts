@@ -10,6 +10,7 @@ import {
   type LimitValues,
   type MethodName,
   PaddockError,
+  type PreparedStream,
   StreamHub,
 } from "@paddock/protocol";
 import { FileHandles } from "../fs/handles.ts";
@@ -181,22 +182,28 @@ export class RpcConnection {
       return;
     }
     const work = async () => {
+      const streams: PreparedStream[] = [];
       let result: { ok: unknown } | { error: unknown };
       try {
-        result = codec.encodeResult(method, await this.#run(method, input) as never);
+        result = codec.encodeResult(method, await this.#run(method, input, streams) as never);
+        for (const stream of streams) stream.announce();
       } catch (error) {
+        for (const stream of streams.splice(0)) stream.cancel(error);
         result = codec.encodeFailure(error);
       }
-      await this.#reply({ jsonrpc: "2.0", id, result });
+      const sent = this.#reply({ jsonrpc: "2.0", id, result });
+      // The first reads take calls of the system, and so long the answer would wait.
+      queueMicrotask(() => streams.forEach((stream) => stream.run()));
+      await sent;
     };
     // An answer that holds a whole file is made when there is room for it, and sent before the next.
     if (method === "readFile" || method === "readTextFile") await this.#wholeFiles.run(work);
     else await work();
   }
 
-  #run<M extends MethodName>(method: M, input: unknown): unknown {
+  #run<M extends MethodName>(method: M, input: unknown, streams: PreparedStream[]): unknown {
     const handler = this.#options.handlers[method] as Handler<M>;
-    const { call, done } = this.#call();
+    const { call, done } = this.#call(streams);
     try {
       const result = handler(input as Parameters<Handler<M>>[0], call);
       if (!(result instanceof Promise)) {
@@ -210,7 +217,8 @@ export class RpcConnection {
     }
   }
 
-  #call(): { call: Call; done(): void } {
+  /** What it is to send joins `streams`. */
+  #call(streams: PreparedStream[]): { call: Call; done(): void } {
     const mine: number[] = [];
     const call: Call = {
       files: this.#files,
@@ -222,7 +230,11 @@ export class RpcConnection {
         return AbortSignal.any([aborter.signal, this.#gone.signal]);
       },
       abort: (abortId) => this.#aborters.get(abortId)?.abort(),
-      send: (stream) => this.#hub.openOutbound(stream),
+      send: (source) => {
+        const stream = this.#hub.prepareOutbound(source);
+        streams.push(stream);
+        return stream.id;
+      },
       receive: (streamId) => this.#hub.acceptInbound(streamId),
       claim: (streamId) => this.#hub.claimInbound(streamId),
       refuse: (streamId, reason) => {

@@ -14,6 +14,7 @@ import { Creator } from "../sandbox/creator.ts";
 import { Gate } from "../sandbox/gate.ts";
 import { Graces } from "../sandbox/graces.ts";
 import type { Services } from "../services.ts";
+import type { AgentGreeter } from "../session/agent_greeter.ts";
 import { Connections } from "../session/connections.ts";
 import { SandboxPlaces } from "../session/sandbox_places.ts";
 import { Standstills } from "../session/standstills.ts";
@@ -41,6 +42,8 @@ export interface PaddockServer {
 export interface ServerOptions {
   config: Config;
   engine: Engine;
+  /** The engine's; left out: it has none. */
+  greeter?: AgentGreeter;
   store: Store;
   log: Log;
   /** Left out: no preview URLs and no SSH. */
@@ -49,7 +52,7 @@ export interface ServerOptions {
 }
 
 export function createServer(options: ServerOptions): PaddockServer {
-  const { config, engine, store, log, gateway, prepareVscode } = options;
+  const { config, engine, greeter, store, log, gateway, prepareVscode } = options;
   const closing = new AbortController();
   let closed: Promise<void> | undefined;
   const failed = Promise.withResolvers<never>();
@@ -59,6 +62,7 @@ export function createServer(options: ServerOptions): PaddockServer {
   const services: Services = {
     config,
     engine,
+    greeter,
     store,
     log,
     gateway,

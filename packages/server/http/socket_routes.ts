@@ -7,6 +7,7 @@ import {
 } from "@paddock/protocol";
 import type { RunningSandbox } from "@paddock/engine";
 import { findRunning } from "../sandbox/find_sandbox.ts";
+import type { Greeting } from "../session/agent_greeter.ts";
 import type { Services } from "../services.ts";
 import type { Identity } from "../store/tokens.ts";
 import { regionOfHost } from "./region_of_host.ts";
@@ -37,6 +38,8 @@ function match(path: string): SocketRoute | undefined {
 /** A sandbox and what the connection owes it. */
 export interface Opened {
   sandbox: RunningSandbox;
+  /** A connection that may do for this one; else it is in the way. */
+  greeting?: Greeting;
   /** Gives the session up; once. */
   release(): void;
   /** Among the connections to the sandbox; given back once this one has ended. */
@@ -84,7 +87,12 @@ async function create(
   const { release } = hold(sandbox);
   // Nobody knows the id of a sandbox whose creator has no connection: it would be lost for good.
   const place = services.sandboxPlaces.take(sandbox.spec.id);
-  return { sandbox, release, place, undo: () => sandbox.kill("create_failed"), connected() {} };
+  return {
+    ...{ sandbox, release, place },
+    greeting: sandbox.takeGreeting() as Greeting | undefined,
+    undo: () => sandbox.kill("create_failed"),
+    connected() {},
+  };
 }
 
 async function connect(

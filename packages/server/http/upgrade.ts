@@ -118,11 +118,15 @@ async function join(joining: Joining): Promise<void> {
 
 async function dial({ services, opened, route, handshake, early }: Joining) {
   const { limits } = services.config;
+  const terms = { encoding: route.encoding, protocol: handshake.protocol };
+  services.greeter?.asked(terms);
+  using greeting = opened.greeting;
+  const made = greeting?.take(terms);
+  if (made) return made;
   const deadline = AbortSignal.timeout(limits.upgradeTimeoutMs);
   try {
     return await dialAgent(opened.sandbox.agent, {
-      encoding: route.encoding,
-      protocol: handshake.protocol,
+      ...terms,
       signal: AbortSignal.any([early.signal, deadline]),
     });
   } catch (cause) {

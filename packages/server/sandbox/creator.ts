@@ -8,8 +8,8 @@ import {
 import type {
   Engine,
   ForkRequest,
+  NewSandbox,
   RunningSandbox,
-  SandboxSpec,
   StoredCheckpoint,
 } from "@paddock/engine";
 import type { CheckpointRecords } from "../store/checkpoints.ts";
@@ -77,9 +77,10 @@ export class Creator {
     }
     using _place = this.#takePlace(organizationId);
     using _key = await this.#gate.enter(signal);
-    const id = newSandboxId(region.code);
-    const spec: SandboxSpec = {
-      id,
+    // Who asks for one of a name has to know which record is the own one, when there are two.
+    const id = alias === undefined ? undefined : newSandboxId(region.code);
+    const spec: NewSandbox = {
+      ...(id !== undefined && { id }),
       organizationId,
       region: region.code,
       stopAt: config.stopAt,
@@ -106,7 +107,7 @@ export class Creator {
 
   /** A template may make way for its successor between being looked up and being used. */
   async #createFrom(
-    spec: SandboxSpec,
+    spec: NewSandbox,
     { organizationId, config }: CreateRequest,
     signal: AbortSignal,
   ): Promise<RunningSandbox> {
@@ -175,7 +176,7 @@ export class Creator {
 function ofTemplate(
   { memoryMb }: { memoryMb: number | undefined },
   { name, memoryBytes }: StoredCheckpoint,
-): Pick<SandboxSpec, "template" | "memoryBytes"> {
+): Pick<NewSandbox, "template" | "memoryBytes"> {
   return { template: name!, memoryBytes: memoryMb === undefined ? memoryBytes : memoryMb * MiB };
 }
 

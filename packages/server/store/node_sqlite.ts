@@ -55,6 +55,19 @@ export class NodeSqlite {
     }
   }
 
+  /**
+   * What `work` writes is seen at once and outlives this process; a power cut may undo it until something
+   * else is written. Nothing written before is at risk, and the order of writes is kept.
+   */
+  unhurried(work: () => void): void {
+    this.#database.exec("PRAGMA synchronous = NORMAL");
+    try {
+      work();
+    } finally {
+      this.#database.exec("PRAGMA synchronous = FULL");
+    }
+  }
+
   exec(sql: string): void {
     this.#database.exec(sql);
   }

@@ -12,14 +12,18 @@ export function createRecords(database: NodeSqlite, db: Kysely<Schema>): RecordS
     const { sql, parameters } = query.compile();
     return database.run(sql, parameters);
   };
+  const update = (id: string, patch: Partial<SandboxRecord>) => {
+    const columns = toColumns(patch);
+    if (Object.keys(columns).length === 0) return;
+    run(db.updateTable("sandboxes").set(columns).where("id", "=", id));
+  };
   return {
     insert(record) {
       run(db.insertInto("sandboxes").values(toRow(record)));
     },
-    update(id, patch) {
-      const columns = toColumns(patch);
-      if (Object.keys(columns).length === 0) return;
-      run(db.updateTable("sandboxes").set(columns).where("id", "=", id));
+    update,
+    note(id, patch) {
+      database.unhurried(() => update(id, patch));
     },
     unfinished() {
       const { sql, parameters } = db.selectFrom("sandboxes").selectAll()

@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { createServer as createHttpServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { PaddockError } from "@paddock/protocol";
+import { newSandboxId, PaddockError } from "@paddock/protocol";
 import type {
   EndReason,
   Engine,
   ForkRequest,
+  NewSandbox,
   RecordStore,
   RunningSandbox,
   SandboxSpec,
@@ -52,7 +53,8 @@ export class StandInEngine implements Engine {
     return await Promise.all(specs.map((it) => this.create(it, signal)));
   }
 
-  async create(spec: SandboxSpec, signal: AbortSignal): Promise<RunningSandbox> {
+  async create(wanted: NewSandbox, signal: AbortSignal): Promise<RunningSandbox> {
+    const spec = { ...wanted, id: wanted.id ?? newSandboxId(wanted.region) };
     this.lastSpec = spec;
     const sandbox = new StandInSandbox(spec, this.agent, (reason) => {
       this.#records.update(spec.id, {
@@ -133,6 +135,8 @@ class StandInSandbox implements RunningSandbox {
   readonly agent;
   #sessions = 0;
   readonly #end: (reason: EndReason) => void;
+
+  takeGreeting(): undefined {}
 
   constructor(readonly spec: SandboxSpec, agent: EchoAgent, onEnd: (reason: EndReason) => void) {
     this.stopAt = spec.stopAt;

@@ -72,6 +72,7 @@ export async function standInSandbox(id = "sbx_ams_00000000000000000000"): Promi
       stopAt: "session",
     },
     agent: { host: GUEST_ADDRESS, port, token },
+    takeGreeting: () => undefined,
     get awake() {
       return state === "running";
     },

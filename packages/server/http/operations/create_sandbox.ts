@@ -15,6 +15,7 @@ export const createSandbox: Operation = {
       { organizationId: identity.organizationId, config, hostRegion },
       signal,
     );
+    sandbox.takeGreeting()?.[Symbol.dispose]();
     services.graces.begin(sandbox);
     const headers = { "x-deno-sandbox-id": sandbox.spec.id };
     return { status: 201, body: createdOf(sandbox), headers };
