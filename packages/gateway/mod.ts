@@ -7,4 +7,5 @@ export { createIngress, type Ingress, type IngressOptions } from "./http/create_
 export { LINK_PARAMETER, signLink, verifyLink } from "./http/signed_link.ts";
 export { parseBaseDomain } from "./domains.ts";
 export { type CertificateReport, examineCertificates } from "./tls/examine_certificates.ts";
+export { rehearseAgent } from "./guest/rehearse_agent.ts";
 export { exerciseAgent } from "./guest/exercise_agent.ts";

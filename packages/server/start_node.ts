@@ -1,6 +1,6 @@
 import type { VmBoot } from "@paddock/driver/vm";
 import { createEngine, type Engine } from "@paddock/engine";
-import { exerciseAgent, type Gateway, startGateway } from "@paddock/gateway";
+import { exerciseAgent, type Gateway, rehearseAgent, startGateway } from "@paddock/gateway";
 import type { Config } from "./config.ts";
 import { createDrivers, VM_DRIVERS } from "./drivers.ts";
 import { createServer } from "./http/create_server.ts";
@@ -82,7 +82,13 @@ export async function startNode(options: StartOptions): Promise<PaddockNode> {
     templates: config.templates === "on",
     region: config.regions[0].code,
     exercise: (agent, signal) => exerciseAgent(agent, { limits: config.limits, signal }),
-    greet: (agent, signal) => greeter.greet(agent, signal),
+    greet: async (agent, signal) => {
+      // A guest that cannot do that much may still be what its template was made for.
+      await rehearseAgent(agent, { limits: config.limits, signal }).catch((error) =>
+        log.debug("a machine that waits could not rehearse", { error: String(error) })
+      );
+      return await greeter.greet(agent, signal);
+    },
     log,
     signal,
   });

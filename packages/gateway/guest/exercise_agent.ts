@@ -1,19 +1,14 @@
-import type { LimitValues } from "@paddock/protocol";
-import { type AgentAddress, AgentClient } from "./agent_client.ts";
+import type { AgentAddress } from "./agent_client.ts";
+import { useAgent, type UseAgentOptions } from "./use_agent.ts";
+
+const quiet = { stdout: "null", stderr: "null" } as const;
 
 /**
  * Has an agent do once what clients ask for first. The programs that do it are compiled and in memory
  * then, and so they are in every machine that is restored from this one.
  */
-export async function exerciseAgent(
-  agent: AgentAddress,
-  { limits, signal }: { limits: Pick<LimitValues, "upgradeTimeoutMs">; signal: AbortSignal },
-): Promise<void> {
-  await using client = await AgentClient.connect(agent, { limits, maxStreams: 4, signal });
-  const closing = () => void client.close();
-  signal.addEventListener("abort", closing, { once: true });
-  try {
-    const quiet = { stdout: "null", stderr: "null" } as const;
+export async function exerciseAgent(agent: AgentAddress, options: UseAgentOptions): Promise<void> {
+  await useAgent(agent, options, async (client) => {
     const { pid } = await client.call("spawnDenoRepl", quiet);
     await client.call("denoReplEval", { pid, code: "1 + 1" });
     await client.call("denoReplClose", { pid });
@@ -23,7 +18,5 @@ export async function exerciseAgent(
     await client.call("writeTextFile", { path, content: "1" });
     await client.call("readTextFile", { path });
     await client.call("remove", { path });
-  } finally {
-    signal.removeEventListener("abort", closing);
-  }
+  });
 }
