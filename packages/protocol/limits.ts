@@ -269,6 +269,13 @@ export const limits = {
     "how long a connected client may be silent, pings included, before it is taken for dead",
     { min: 5_000 },
   ),
+  guestSilenceMs: limit(
+    "guestSilenceMs",
+    60_000,
+    "ms",
+    "how long a guest may leave a client without an answer before the server no longer tells it that their connection stands",
+    { min: 5_000 },
+  ),
   exposuresPerSandbox: limit(
     "exposuresPerSandbox",
     100,

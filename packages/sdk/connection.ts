@@ -82,6 +82,7 @@ export class Connection {
       ...options,
       handlers: {
         onMessage: (data) => deliver((connection) => connection.#receive(data)),
+        onPing: () => deliver((connection) => connection.#heartbeat.alive()),
         onClose: (code, reason) => deliver((connection) => connection.#finish(code, reason)),
       },
     });

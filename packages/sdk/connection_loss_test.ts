@@ -109,6 +109,20 @@ Deno.test("a server that falls silent is noticed, and nothing hangs", async () =
   assert.ok(Date.now() - started < 20_000);
 });
 
+Deno.test("a sandbox that is late with all its answers is not lost while the server vouches for it", async () => {
+  await using server = await startStandIn({ envGet: never, "paddock.info": never });
+  await using sandbox = await Sandbox.create({ endpoint: server.endpoint, token });
+  const pending = sandbox.env.get("KEY");
+  let lost = false;
+  pending.catch(() => lost = true);
+  server.freeze();
+  const vouching = setInterval(() => server.peers[0].socket.ping(), 3_000);
+  await new Promise((resolve) => setTimeout(resolve, 14_000));
+  clearInterval(vouching);
+  assert.equal(lost, false);
+  await assert.rejects(pending, /no sign of life for 10 s/);
+});
+
 Deno.test("an aborted call rejects at once with the signal's reason", async () => {
   await using server = await startStandIn({ abort: () => undefined, fetch: never });
   await using sandbox = await Sandbox.create({ endpoint: server.endpoint, token });

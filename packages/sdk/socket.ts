@@ -9,6 +9,8 @@ import { readRefusal, reasonOf, refusalError } from "./rest.ts";
 
 export interface SocketHandlers {
   onMessage(data: string | Uint8Array): void;
+  /** The server says that the connection stands. */
+  onPing(): void;
   /** Called once, however the socket ends. */
   onClose(code: number, reason: string): void;
 }
@@ -92,6 +94,7 @@ async function openWs(options: OpenSocketOptions, signal: AbortSignal): Promise<
       const bytes = data as Buffer;
       handlers.onMessage(isBinary ? bytes : bytes.toString("utf8"));
     });
+    ws.on("ping", () => handlers.onPing());
     ws.on("close", (code, reason) => {
       if (open) handlers.onClose(code, reason.toString("utf8"));
       else reject(new NetworkError("the server closed the connection before it was open"));
@@ -140,6 +143,8 @@ async function openNative(options: OpenSocketOptions, signal: AbortSignal): Prom
     };
     ws.onmessage = ({ data }) =>
       handlers.onMessage(typeof data === "string" ? data : new Uint8Array(data));
+    // An event that only Bun has.
+    ws.addEventListener("ping", () => handlers.onPing());
     ws.onerror = (event) => {
       if (!open) fail((event as ErrorEvent).message || "refused");
     };

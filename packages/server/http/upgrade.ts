@@ -101,6 +101,7 @@ async function join(joining: Joining): Promise<void> {
     clientHead,
     agentHead: agent.head,
     idleMs: services.config.limits.clientIdleMs,
+    guestSilenceMs: services.config.limits.guestSilenceMs,
     lingerMs: LINGER_MS,
     explain: () => explain(sandbox),
     ...(hasVolumes(sandbox.spec) && { beforeEnd: () => endSession(sandbox, release) }),

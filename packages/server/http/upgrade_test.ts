@@ -343,6 +343,22 @@ Deno.test("a silent client is pinged, and one that does not answer is closed on"
   dead.destroy();
 });
 
+Deno.test("a client that waits for a late guest is told that the connection stands, but not for ever", async () => {
+  await using server = await serveStandIn({ guestSilenceMs: 8_000 });
+  server.engine.agent.onConnection = () => {};
+  const { socket } = await open(server, CREATE);
+  const pings: number[] = [];
+  const began = performance.now();
+  socket.on("ping", () => pings.push(performance.now() - began));
+  const asking = setInterval(() => socket.send("ping"), 500);
+  await until("the server vouches", () => pings.length >= 2, 9_000);
+  await new Promise((resolve) => setTimeout(resolve, 12_000 - (performance.now() - began)));
+  clearInterval(asking);
+  assert.ok(pings[0] > 3_000, `at ${pings[0]} ms`);
+  assert.ok(pings.at(-1)! < 10_000, `at ${pings.at(-1)} ms still`);
+  socket.terminate();
+});
+
 Deno.test("closing the server tells clients that it goes", async () => {
   await using server = await serveStandIn();
   const opened = await open(server, CREATE, configHeader({ timeout: "5m" }));

@@ -15,6 +15,8 @@ export interface SpliceOptions {
   agentHead: Uint8Array;
   /** A client that sends nothing for this long, our pings unanswered, is taken for dead. */
   idleMs: number;
+  /** How long the client is told that its connection stands while the agent answers nothing. */
+  guestSilenceMs: number;
   /** How long a side may take to finish once the other has. */
   lingerMs: number;
   /** Asked when the agent goes without a word: what to tell the client. */
@@ -35,6 +37,15 @@ export interface SpliceResult {
 /** For what the agent is just sending to come to an end, so that a close can stand behind it. */
 const BOUNDARY_WITHIN_MS = 1_000;
 const BOUNDARY_POLL_MS = 5;
+
+/**
+ * A client that hears nothing for so long is told that its connection stands: on a busy host a guest may be late with
+ * all of its answers, those to pings included, and clients take a longer silence for a connection that is lost.
+ */
+const GUEST_LATE_MS = 3_000;
+/** A client's answer to a ping of ours asks for nothing. */
+const PONG = 0x8a;
+const PONG_BYTES = 6;
 
 /** A client held up by a slow agent is pinged this often: a dead one answers with a reset. */
 const STALLED_PING_MS = 1_000;
@@ -59,6 +70,8 @@ export class Splice {
   #finished = false;
   #lastHeard = performance.now();
   #lastPing = 0;
+  /** What the client said that no word of the agent has followed. */
+  #unansweredSince: number | undefined;
   #stalledSince: number | undefined;
   #linger: ReturnType<typeof setTimeout> | undefined;
 
@@ -98,8 +111,11 @@ export class Splice {
       );
     }
     const stalled = this.#stalledSince !== undefined && now - this.#stalledSince > STALLED_PING_MS;
-    const due = stalled ? STALLED_PING_MS : this.#options.idleMs / 4;
-    if ((stalled || silent > this.#options.idleMs / 2) && now - this.#lastPing >= due) {
+    const late = now - (this.#unansweredSince ?? now);
+    const vouching = late >= GUEST_LATE_MS && late < this.#options.guestSilenceMs;
+    const due = stalled ? STALLED_PING_MS : vouching ? GUEST_LATE_MS : this.#options.idleMs / 4;
+    const wanted = stalled || vouching || silent > this.#options.idleMs / 2;
+    if (wanted && now - this.#lastPing >= due) {
       this.#lastPing = now;
       if (this.#mayInsert()) this.#options.client.write(PING_FRAME);
     }
@@ -144,6 +160,7 @@ export class Splice {
   #fromClient(chunk: Uint8Array, done?: () => void): boolean {
     const { client, agent } = this.#options;
     this.#lastHeard = performance.now();
+    if (chunk[0] !== PONG || chunk.length > PONG_BYTES) this.#unansweredSince ??= this.#lastHeard;
     this.#bytesFromClient += chunk.length;
     countSplicedBytes(chunk.length);
     if (this.#endedBy !== undefined || !agent.writable) return true;
@@ -158,6 +175,7 @@ export class Splice {
   #fromAgent(chunk: Uint8Array): boolean {
     const { client, agent } = this.#options;
     this.#bytesFromAgent += chunk.length;
+    this.#unansweredSince = undefined;
     if (this.#endedBy === "server" || !client.writable) return true;
     this.#boundary.push(chunk);
     if (!client.write(chunk)) agent.pause();
