@@ -1,13 +1,12 @@
 /**
- * Runs the scenarios and prints a table:
- * `npm run bench -- [--json FILE] [--charts DIRECTORY] [--quick] [--count N|max] [NAME…]`.
+ * Runs the scenarios and prints a table; `flags.ts` has its usage.
  * Figures are ratios against a floor measured in the same run: the machine's noise hits both.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import type { Figure } from "./figure.ts";
 import { figureTable } from "./figure_table.ts";
+import { readFlags, usage } from "./flags.ts";
 import type { BenchOptions, MachineScenario, Scenario } from "./scenario.ts";
 import { startBenchServer } from "./bench_server.ts";
 
@@ -38,34 +37,12 @@ const scenarios: Record<string, () => Promise<Module>> = {
   pause_resume: () => import("./scenarios/pause_resume.ts"),
 };
 
-const { values: flags, positionals: wanted } = parseArgs({
-  options: {
-    json: { type: "string" },
-    charts: { type: "string" },
-    count: { type: "string" },
-    quick: { type: "boolean", default: false },
-  },
-  allowPositionals: true,
-});
-const count = flags.count === undefined
-  ? undefined
-  : flags.count === "max"
-  ? Infinity
-  : Number(flags.count);
-if (count !== undefined && (Number.isNaN(count) || count < 1)) {
-  console.error(`--count takes a number or "max", not "${flags.count}"`);
-  Deno.exit(2);
+const flags = readFlags(Deno.args, Object.keys(scenarios));
+if (typeof flags === "string") {
+  console.error(`${flags}\n${usage}`);
+  Deno.exit(Deno.args.includes("--help") ? 0 : 2);
 }
-if (count === Infinity && wanted.join() !== "density") {
-  console.error("--count max is for density alone");
-  Deno.exit(2);
-}
-for (const name of wanted) {
-  if (!scenarios[name]) {
-    console.error(`unknown scenario "${name}"; there are: ${Object.keys(scenarios).join(", ")}`);
-    Deno.exit(2);
-  }
-}
+const { wanted, count } = flags;
 
 const figures: Figure[] = [];
 const failures: string[] = [];
@@ -73,7 +50,7 @@ for (const name of wanted.length ? wanted : Object.keys(scenarios)) {
   console.error(`── ${name}`);
   try {
     const module = await scenarios[name]();
-    const options = { quick: flags.quick!, count };
+    const options = { quick: flags.quick, count };
     let chart: string | undefined;
     const own = {
       ...options,
