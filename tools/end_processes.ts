@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { hostProcesses, runMarker } from "./leftovers.ts";
+import { processesOfRun } from "./leftovers.ts";
 
 const killAfterMs = 30_000;
 
@@ -8,10 +8,7 @@ const killAfterMs = 30_000;
  * A process that nobody started any more is asked first, as a server takes its machines with it.
  */
 export async function endProcesses(runId: string): Promise<void> {
-  const left = async () =>
-    (await hostProcesses()).filter(({ environment }) =>
-      environment.includes(`${runMarker}=${runId}`)
-    );
+  const left = () => processesOfRun(runId);
   const marked = await left();
   const pids = new Set(marked.map(({ pid }) => pid));
   for (const { pid, parent } of marked) if (!pids.has(parent)) end(pid, "SIGTERM");

@@ -41,7 +41,7 @@ export async function findLeftovers(
 async function leftNow(before: HostState, runId: string): Promise<string[]> {
   const now = await hostState();
   const processes = await hostProcesses();
-  const ours = processes.filter(({ environment }) => environment.includes(`${runMarker}=${runId}`));
+  const ours = processes.filter(startedBy(runId));
   const others = processes.filter((process) => !ours.includes(process));
   const inodes = new Set(others.map(({ namespace }) => namespace));
   const cgroupsOfOthers = others.map(({ cgroups }) => cgroups);
@@ -63,7 +63,7 @@ async function leftNow(before: HostState, runId: string): Promise<string[]> {
   return lines;
 }
 
-export interface HostProcess {
+interface HostProcess {
   pid: string;
   parent: string;
   command: string;
@@ -72,7 +72,16 @@ export interface HostProcess {
   cgroups: string;
 }
 
-export async function hostProcesses(): Promise<HostProcess[]> {
+/** The processes of a run's tests, and what those started. */
+export async function processesOfRun(runId: string): Promise<HostProcess[]> {
+  return (await hostProcesses()).filter(startedBy(runId));
+}
+
+function startedBy(runId: string): (process: HostProcess) => boolean {
+  return ({ environment }) => environment.includes(`${runMarker}=${runId}`);
+}
+
+async function hostProcesses(): Promise<HostProcess[]> {
   const found: HostProcess[] = [];
   for (const pid of await names("/proc")) {
     if (!/^\d+$/.test(pid) || Number(pid) === Deno.pid) continue;

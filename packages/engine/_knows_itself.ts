@@ -8,6 +8,6 @@ export function knowsItself(
   { id, region, env = {} }: Pick<SandboxSpec, "id" | "region" | "env">,
   { ownClock }: Pick<DriverTraits, "ownClock">,
 ): boolean {
-  const itself = identity?.sandboxId === id && identity.region === region;
+  const itself = identity?.id === id && identity.region === region;
   return itself && Object.keys(env).length === 0 && !ownClock;
 }

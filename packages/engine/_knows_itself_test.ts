@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { knowsItself } from "./_knows_itself.ts";
 
 Deno.test("a machine that waited is told what it does not know", () => {
-  const identity = { sandboxId: "sbx_ams_1", region: "ams" };
+  const identity = { id: "sbx_ams_1", region: "ams" };
   const spec = { id: "sbx_ams_1", region: "ams", env: {} };
   assert.equal(knowsItself({ identity }, spec, {}), true);
   assert.equal(knowsItself({ identity }, { id: "sbx_ams_1", region: "ams" }, {}), true);

@@ -38,7 +38,7 @@ export interface PooledMachine {
   memoryBytes: number;
   place: MachineInPlace;
   /** The sandbox it takes itself for; left out while all that it knows is that it waits. */
-  identity?: { sandboxId: string; region: string };
+  identity?: { id: string; region: string };
   /** What its agent demands. */
   token: string;
   machineId: string;
@@ -294,13 +294,10 @@ export class MachinePool {
       // A user's template has its own idea of what is to be done when a machine becomes somebody's.
       const identity = stock || this.#region === undefined
         ? undefined
-        : { sandboxId: newSandboxId(this.#region), region: this.#region };
+        : { id: newSandboxId(this.#region), region: this.#region };
       const told = () =>
         identity
-          ? guestIdentity({ id: identity.sandboxId, region: identity.region, memoryBytes }, {
-            ...common,
-            envs: { env: {} },
-          })
+          ? guestIdentity({ ...identity, memoryBytes }, { ...common, envs: { env: {} } })
           : guestIdentity(guest, { ...common, envs: {}, stage: "waiting" });
       await identifyGuest(agent, told, wanted);
       const greeting = await this.#parts.greet?.({ ...agent, token: own.token }, wanted);

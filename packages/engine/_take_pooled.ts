@@ -1,7 +1,7 @@
 import type { MachinePool, PooledMachine } from "./_machine_pool.ts";
 import type { NewSandbox } from "./engine.ts";
 import type { RestoreSource } from "./restore_source.ts";
-import { hasVolumes, needsColdLaunch } from "./volumes/cold_launch.ts";
+import { needsColdLaunch } from "./volumes/cold_launch.ts";
 
 /** A machine that waits for a sandbox like this one, if there is such a thing. It is the caller's then. */
 export function takePooled(
@@ -10,6 +10,6 @@ export function takePooled(
   source: RestoreSource | undefined,
 ): PooledMachine | undefined {
   const stock = source?.stock;
-  if (source ? !stock || hasVolumes(spec) : needsColdLaunch(spec)) return undefined;
+  if (needsColdLaunch(spec) || (source && !stock)) return undefined;
   return pool?.take({ memoryBytes: spec.memoryBytes, stock });
 }

@@ -268,7 +268,7 @@ class NodeEngine implements Engine {
     refuseBeyondHost(this.list(), this.#parts.limits);
     const pooled = takePooled(room.pool, spec, source);
     const { identity } = pooled ?? {};
-    const ofMachine = identity?.region === spec.region ? identity.sandboxId : undefined;
+    const ofMachine = identity?.region === spec.region ? identity.id : undefined;
     const id = spec.id ?? ofMachine ?? newSandboxId(spec.region);
     const origins = { source, pooled };
     const sandbox = new Sandbox({ ...spec, id }, room, this.#records, this.#machines, origins);

@@ -3,7 +3,14 @@ import { join } from "node:path";
 import process from "node:process";
 import { tryLockFile } from "@paddock/engine";
 import { PaddockError } from "@paddock/protocol";
-import { type Config, createLog, loadConfig, type ReadyInfo, startNode } from "@paddock/server";
+import {
+  type Config,
+  createLog,
+  loadConfig,
+  type Log,
+  type ReadyInfo,
+  startNode,
+} from "@paddock/server";
 import { ensureVmGuest, findVmGuest } from "../../../images/vm/vm_guest.ts";
 import { readGuestFiles } from "../../../images/guest_files.ts";
 import { ensureImage, findBuiltImage, imageIsBuilt } from "../../../images/build_image.ts";
@@ -41,9 +48,8 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     ? boundDaemonLog(join(config.dataDir, "daemon.log"), config.limits.daemonLogBytes)
     : undefined;
 
-  using _rejections = logUnhandledRejections(
-    createLog({ level: config.logLevel, format: config.logFormat }),
-  );
+  const log = createLog({ level: config.logLevel, format: config.logFormat });
+  using _rejections = logUnhandledRejections(log);
 
   const stop = Promise.withResolvers<StopSignal | "launcher">();
   const starting = new AbortController();
@@ -66,7 +72,7 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
 
   let node: Awaited<ReturnType<typeof startNode>>;
   try {
-    node = await start(config, starting.signal, serving.signal);
+    node = await start({ config, log }, starting.signal, serving.signal);
   } catch (error) {
     if (signalled) return;
     throw error;
@@ -85,11 +91,16 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
 const hostCodes = ["HOST_CANNOT_RUN_SANDBOXES", "MISSING_DEPENDENCY"];
 
 /** `signal` gives up the start, `serving` what a node that serves has begun. */
-async function start(config: Config, signal: AbortSignal, serving: AbortSignal) {
+async function start(
+  { config, log }: { config: Config; log: Log },
+  signal: AbortSignal,
+  serving: AbortSignal,
+) {
   using progress = new Progress();
   try {
     return await startNode({
       config,
+      log,
       vscode: await vscodeSupport(config, serving),
       image: async (request) => {
         // Read once for both: it bundles the agent.
