@@ -209,7 +209,7 @@ export interface RunningProgram {
 }
 
 /** What runs in an emulated machine takes many times as long, and the host may be busy besides. */
-const patience = process.env.PADDOCK_DRIVER === "qemu" ? 3 : 1;
+export const patience = process.env.PADDOCK_DRIVER === "qemu" ? 3 : 1;
 
 /** Starts a program; it is killed when it runs longer than its deadline. */
 export function startProgram(

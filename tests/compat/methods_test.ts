@@ -1,7 +1,7 @@
 import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { type RunResult, type RuntimeName, runWith, startServer } from "../harness.ts";
+import { patience, type RunResult, type RuntimeName, runWith, startServer } from "../harness.ts";
 import { clientPath, type ClientVersion, clientVersions, makeClientProject } from "./clients.ts";
 
 interface Line {
@@ -50,6 +50,7 @@ async function runScenario(
       env: {
         ...env,
         TEST_CLIENT_GENERATION: version,
+        TEST_CLIENT_CHECK_MS: `${60_000 * patience}`,
         TEST_CLIENT_ENTRY: `${clientPath(version)}/esm/mod.js`,
       },
     });
