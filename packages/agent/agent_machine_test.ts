@@ -121,6 +121,37 @@ test("a REPL that ends, hangs or fails alone is told about and no more", async (
   assert.equal(await client.call("denoReplEval", { pid: other, code: "await 3" }), 3);
 });
 
+test("a REPL evaluates at once what came with the request for it", async (agent) => {
+  await using client = await RpcClient.connect(agent);
+  const open = (code: string, ticket: string, more: { cwd?: string } = {}) =>
+    client.call("spawnDenoRepl", {
+      ...{ stdout: "null", stderr: "null", evaluate: { code, ticket }, ...more },
+    });
+  const value = (ticket: string) => client.call("paddock.evaluated", { ticket });
+  // Nobody waits for the REPL before asking for the value.
+  const [{ pid }, first] = await Promise.all([
+    open("globalThis.n = 40; await 0; n + 2", "a"),
+    value("a"),
+  ]);
+  assert.equal(first, 42);
+  assert.equal(await client.call("denoReplEval", { pid, code: "n" }), 40);
+  await assert.rejects(value("a"), { code: "REPL_CLOSED" });
+  const thrown = Promise.all([open("throw new RangeError('no')", "b"), value("b")]);
+  await assert.rejects(thrown, (error: Error) => error instanceof RangeError);
+  const endless = open("await new Promise(() => {})", "c");
+  await endless;
+  await assert.rejects(open("1", "c"), /another evaluation has it/);
+  const lost = value("c");
+  lost.catch(() => {});
+  await client.call("processKill", { pid: (await endless).pid, signal: "SIGKILL" });
+  await assert.rejects(lost, /SIGKILL/);
+  // What opens no REPL evaluates nothing, and its ticket is free again.
+  await assert.rejects(open("1", "d", { cwd: "/gone" }), { code: "ENOENT" });
+  await assert.rejects(value("d"), { code: "REPL_CLOSED" });
+  await open("2", "d");
+  assert.equal(await value("d"), 2);
+});
+
 test("files are the sandbox user's, and what it may not do is refused", async (agent) => {
   for (const encoding of encodings) {
     await using client = await RpcClient.connect(agent, encoding);

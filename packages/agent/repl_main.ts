@@ -155,14 +155,18 @@ async function main(): Promise<void> {
   surviveErrors();
   exitAbruptly();
   const evaluator = await Evaluator.create();
-  // The first evaluation makes the engine and the type stripper ready for those that count.
-  encodedAsText(await evaluator.evaluate("const warm: number = 1; [warm]"));
+  await rehearse(evaluator);
   const channel = new Channel<ToRepl, FromRepl>(
     await Deno.connect({ transport: "unix", path: socket }),
     MAX_MESSAGE_BYTES,
   );
   await channel.send({ type: "hello", token });
   await serve(channel, evaluator);
+}
+
+/** Makes the engine, the type stripper and the memory they are in ready for evaluations that count. */
+async function rehearse(evaluator: Evaluator): Promise<void> {
+  encodedAsText(await evaluator.evaluate("((warm: number) => [warm])(1)"));
 }
 
 /** Does what the agent asks for until it is gone or has closed this REPL. */
@@ -177,8 +181,8 @@ async function serve(channel: Channel<ToRepl, FromRepl>, evaluator: Evaluator): 
     await channel.send(reply);
   };
   const giveUp = () => Deno.exit(1);
-  // Only when nobody waits: whoever takes over at once pays for no collection.
-  const idle = setTimeout(freeMemory, IDLE_MS);
+  // Only when nobody waits: whoever takes over at once pays for neither this nor a rehearsal.
+  let idle = setTimeout(freeMemory, IDLE_MS);
   for await (const message of channel.receive()) {
     clearTimeout(idle);
     switch (message.type) {
@@ -191,6 +195,8 @@ async function serve(channel: Channel<ToRepl, FromRepl>, evaluator: Evaluator): 
         break;
       case "reseed":
         reseedProcess();
+        // In a machine that was just restored no memory is mapped yet.
+        idle = setTimeout(() => void rehearse(evaluator), IDLE_MS);
         break;
       case "evaluate":
         answer(message.id, () => evaluator.evaluate(message.code)).catch(giveUp);

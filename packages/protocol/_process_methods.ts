@@ -61,12 +61,22 @@ export const processMethods = {
   /** True once the program serves HTTP, false when it ends before. */
   denoHttpWait: (k: Kit) => ({ input: pid(k), output: k.boolean }),
   spawnDenoRepl: (k: Kit) => ({
-    input: k.object({ ...startOptions(k), scriptArgs: k.optional(k.list(k.string)) }),
+    input: k.object({
+      ...startOptions(k),
+      scriptArgs: k.optional(k.list(k.string)),
+      /** Code to evaluate at once, and what `paddock.evaluated` will call it. Ours. */
+      evaluate: k.optional(k.object({ code: k.string, ticket: k.string })),
+    }),
     output: k.object(started(k)),
   }),
   denoReplClose: (k: Kit) => ({ input: pid(k), output: k.nothing }),
   denoReplEval: (k: Kit) => ({
     input: k.object({ pid: k.id, code: k.string }),
+    output: k.value,
+  }),
+  /** The value of what `spawnDenoRepl` was given to evaluate; it is had once. Ours. */
+  "paddock.evaluated": (k: Kit) => ({
+    input: k.object({ ticket: k.string }),
     output: k.value,
   }),
   denoReplCall: (k: Kit) => ({

@@ -33,8 +33,13 @@ Deno.test("our own methods round-trip in our own encoding", () => {
   const own: Sample[] = [
     { decoded: { path: "/a", abortId: 3 }, output: { streamId: 2 ** 44, size: 5 } },
   ];
+  const started = { pid: 7, stdoutStreamId: 2 ** 44, stderrStreamId: null };
+  const evaluating: Sample = {
+    decoded: { stdout: "piped", stderr: "null", evaluate: { code: "1", ticket: "t" } },
+    output: started,
+  };
   const all: [string, Sample[]][] = [
-    ...Object.entries(samples),
+    ...Object.entries({ ...samples, spawnDenoRepl: [...samples.spawnDenoRepl, evaluating] }),
     ["paddock.readFileStream", own],
     ["paddock.readTree", [{
       decoded: { path: "/a", abortId: 3 },
@@ -52,6 +57,7 @@ Deno.test("our own methods round-trip in our own encoding", () => {
       decoded: { command: "bash", args: ["-l"], columns: 80, rows: 24, stdinStreamId: 2 ** 44 },
       output: { pid: 7, outputStreamId: 2 ** 45 },
     }]],
+    ["paddock.evaluated", [{ decoded: { ticket: "t" }, output: [1] }]],
     ["paddock.resizePty", [{ decoded: { pid: 7, columns: 1, rows: 65_535 }, output: undefined }]],
   ];
   assert.deepEqual(all.map(([name]) => name).sort(), [...methodNames].sort());

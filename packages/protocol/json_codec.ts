@@ -83,8 +83,14 @@ const rich: ValueForm = {
   },
 };
 
+const valueMethods: ReadonlySet<MethodName> = new Set<MethodName>([
+  "denoReplEval",
+  "denoReplCall",
+  "paddock.evaluated",
+]);
+
 function carriesValue(method: MethodName): boolean {
-  return method === "denoReplEval" || method === "denoReplCall";
+  return valueMethods.has(method);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

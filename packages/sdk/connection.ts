@@ -54,6 +54,8 @@ const stoppable: ReadonlySet<MethodName> = new Set<MethodName>([
 export class Connection {
   readonly sandboxId: string | undefined;
   readonly traceId: string | undefined;
+  /** Whether what answers is Paddock's: it knows methods that the published clients have not. */
+  readonly isPaddock: boolean;
   /** Settles when the connection has ended; never rejects. */
   readonly ended: Promise<ConnectionEnd>;
 
@@ -96,6 +98,7 @@ export class Connection {
     this.#socket = socket;
     this.sandboxId = socket.sandboxId;
     this.traceId = socket.traceId;
+    this.isPaddock = socket.binaryStreams;
     this.#codec = socket.binaryStreams ? richCodec : jsonCodec;
     this.#streams = new StreamHub({
       mode: socket.binaryStreams ? "credit" : "plain",

@@ -1,5 +1,6 @@
 import { toPath } from "./_path.ts";
 import type { SpawnOptions } from "./child_process_types.ts";
+import type { Connection } from "./connection.ts";
 import { DenoProcess } from "./deno_process.ts";
 import { DenoRepl } from "./deno_repl.ts";
 import type { Link } from "./link.ts";
@@ -61,6 +62,19 @@ export interface SandboxDeno {
 }
 
 export function createDeno(link: Link): SandboxDeno {
+  const openRepl = (
+    options: DenoReplOptions,
+    evaluate?: { code: string; ticket: string },
+    asked?: (connection: Connection) => void,
+  ) =>
+    startChild(
+      link,
+      "spawnDenoRepl",
+      { scriptArgs: options.scriptArgs, evaluate },
+      options,
+      (init) => new DenoRepl(init, link),
+      asked,
+    );
   const deno: SandboxDeno = {
     run(options) {
       const program = "entrypoint" in options
@@ -85,24 +99,25 @@ export function createDeno(link: Link): SandboxDeno {
     },
 
     async eval<T>(code: string, options: { signal?: AbortSignal } = {}) {
-      const repl = await deno.repl(options);
+      const { isPaddock } = await link.connection(options.signal);
+      // The code travels with the request for the REPL, and the one for its value right behind it.
+      const evaluate = isPaddock ? { code, ticket: crypto.randomUUID() } : undefined;
+      let value: Promise<unknown> | undefined;
+      const repl = await openRepl(options, evaluate, (connection) => {
+        if (evaluate === undefined) return;
+        const { ticket } = evaluate;
+        value = connection.call("paddock.evaluated", { ticket }, options);
+        value.catch(() => {});
+      });
       try {
-        return await repl.eval<T>(code, options);
+        return await (value ?? repl.eval(code, options)) as T;
       } finally {
         // The value is there: nobody has to wait for the end of what made it.
         repl.close().catch(() => {});
       }
     },
 
-    repl(options = {}) {
-      return startChild(
-        link,
-        "spawnDenoRepl",
-        { scriptArgs: options.scriptArgs },
-        options,
-        (init) => new DenoRepl(init, link),
-      );
-    },
+    repl: (options = {}) => openRepl(options),
   };
   return deno;
 }

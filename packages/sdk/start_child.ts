@@ -8,7 +8,10 @@ import type { Link } from "./link.ts";
 
 type StartMethod = "spawn" | "spawnDeno" | "spawnDenoRepl";
 
-/** Starts a process by one of the methods that do, and connects its inputs and outputs. */
+/**
+ * Starts a process by one of the methods that do, and connects its inputs and outputs. `asked` hears
+ * that the request is on its way: what it sends arrives after it.
+ */
 export async function startChild<M extends StartMethod, T>(
   link: Link,
   method: M,
@@ -17,6 +20,7 @@ export async function startChild<M extends StartMethod, T>(
   create: (init: ChildInit, started: MethodOutput<M>, connection: Connection) => T & {
     kill(): Promise<void>;
   },
+  asked?: (connection: Connection) => void,
 ): Promise<T> {
   const { signal, stdin = "null", stdout = "inherit", stderr = "inherit" } = options;
   signal?.throwIfAborted();
@@ -30,7 +34,7 @@ export async function startChild<M extends StartMethod, T>(
   }
   let started: MethodOutput<M>;
   try {
-    started = await connection.call(method, {
+    const answer = connection.call(method, {
       ...what,
       stdinStreamId,
       stdout: stdout === "null" ? "null" : "piped",
@@ -39,6 +43,8 @@ export async function startChild<M extends StartMethod, T>(
       clearEnv: options.clearEnv,
       env: options.env,
     } as MethodInput<M>);
+    asked?.(connection);
+    started = await answer;
   } catch (error) {
     input?.abort(error).catch(() => {});
     throw error;

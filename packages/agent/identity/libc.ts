@@ -12,6 +12,8 @@ export interface Libc {
   threadSetGroups(groups: number[]): number;
   fcntl(fd: number, command: number, argument: number): number;
   setHostname(name: string): number;
+  /** Whether a path leads to something, for the real user. */
+  exists(path: string): boolean;
   /** Milliseconds since 1970. */
   setRealtime(time: number): number;
   /** Mounts files in memory over a directory. */
@@ -35,6 +37,9 @@ const NO_PRIVILEGES = 6n;
 const RNDADDENTROPY = 0x40085203n;
 const RNDRESEEDCRNG = 0x5207n;
 
+/** Of unistd.h. */
+const F_OK = 0;
+
 const id = "u32" as const;
 const number = "i64" as const;
 
@@ -47,6 +52,7 @@ export function openLibc(): Libc {
     setresgid: { parameters: [id, id, id], result: "i32" },
     setgroups: { parameters: ["usize", "buffer"], result: "i32" },
     fcntl: { parameters: ["i32", "i32", "i64"], result: "i32" },
+    access: { parameters: ["buffer", "i32"], result: "i32" },
     sethostname: { parameters: ["buffer", "usize"], result: "i32" },
     clock_settime: { parameters: ["i32", "buffer"], result: "i32" },
     mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
@@ -75,6 +81,7 @@ export function openLibc(): Libc {
       return Number(symbols.syscall(numbers.setgroups, BigInt(groups.length), address, 0n));
     },
     fcntl: (fd, command, argument) => symbols.fcntl(fd, command, BigInt(argument)),
+    exists: (path) => symbols.access(text(path), F_OK) === 0,
     setHostname: (name) => {
       const bytes = new TextEncoder().encode(name);
       return symbols.sethostname(bytes, BigInt(bytes.length));

@@ -1,10 +1,11 @@
-import { PaddockError } from "@paddock/protocol";
-import { below, normalize, parentOf } from "../fs/paths.ts";
+import { PaddockError, type SerializedValue } from "@paddock/protocol";
 import type { Identity } from "../identity/identity.ts";
 import { GuestProcess } from "../process/guest_process.ts";
 import type { Environment } from "../process/environment.ts";
 import { noSuchProcess, type ProcessTable } from "../process/process_table.ts";
 import { Channel } from "./channel.ts";
+import { denoConfiguration } from "./deno_configuration.ts";
+import { FirstValues } from "./first_values.ts";
 import {
   type FromRepl,
   IMPORT_KEY,
@@ -27,6 +28,11 @@ export interface ReplSettings {
   args: string[];
 }
 
+export interface FirstEvaluation {
+  code: string;
+  ticket: string;
+}
+
 export interface ReplPoolOptions {
   identity: Identity;
   environment: Environment;
@@ -41,6 +47,8 @@ export interface ReplPoolOptions {
 
 interface Spare {
   process: GuestProcess;
+  /** What it has been told to be. */
+  settings: ReplSettings;
   ready: Promise<ReplProcess>;
   isReady: boolean;
   configuration: string;
@@ -58,6 +66,7 @@ export class ReplPool {
     (channel: Channel<FromRepl, ToRepl>, rest: AsyncGenerator<FromRepl>) => void
   >();
   readonly #repls = new Map<number, ReplProcess>();
+  readonly #values = new FirstValues();
   #spare: Spare | undefined;
   #respawn: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -80,11 +89,11 @@ export class ReplPool {
   /** Starts the spare. Safe to call again. */
   warm(): void {
     if (this.#spare || this.#closed) return;
-    const { environment, home } = this.#options;
-    const settings = { env: environment.forCommand(), cwd: home, args: [] };
+    const settings = this.#spareSettings();
     try {
       const { process, ready } = this.#start(settings);
-      const spare: Spare = { process, ready, isReady: false, configuration: configurationOf(home) };
+      const configuration = denoConfiguration(settings.cwd, this.#options.identity.libc);
+      const spare: Spare = { process, settings, ready, isReady: false, configuration };
       this.#spare = spare;
       ready.then(() => spare.isReady = true, () => this.#lose(spare));
       process.status.then(() => this.#lose(spare), () => this.#lose(spare));
@@ -108,8 +117,39 @@ export class ReplPool {
     this.#spare?.ready.then((repl) => repl.reseed(), () => {});
   }
 
-  /** A REPL for a client, known to the process table from now on. */
-  async open(settings: ReplSettings): Promise<ReplProcess> {
+  /** Tells the spare about the environment there is now, before anybody waits for it. */
+  refreshSpare(): void {
+    const spare = this.#spare;
+    if (!spare) return;
+    const settings = this.#spareSettings();
+    if (isSame(spare.settings, settings)) return;
+    spare.settings = settings;
+    spare.ready.then((repl) => repl.adopt(settings), () => {});
+  }
+
+  /** A REPL for a client, known to the process table from now on, and what it is to evaluate at once. */
+  async open(settings: ReplSettings, first?: FirstEvaluation): Promise<ReplProcess> {
+    if (first === undefined) return await this.#open(settings);
+    const { promise, resolve, reject } = Promise.withResolvers<SerializedValue>();
+    const forget = this.#values.keep(first.ticket, promise);
+    try {
+      const repl = await this.#open(settings);
+      resolve(repl.evaluate(first.code));
+      repl.process.status.then(forget, forget);
+      return repl;
+    } catch (error) {
+      forget();
+      reject(error);
+      throw error;
+    }
+  }
+
+  /** The value of a REPL's first evaluation. */
+  evaluated(ticket: string): Promise<SerializedValue> {
+    return this.#values.take(ticket);
+  }
+
+  async #open(settings: ReplSettings): Promise<ReplProcess> {
     const { maxRepls, processes } = this.#options;
     if (this.#repls.size >= maxRepls) {
       throw new PaddockError("TOO_MANY_REPLS", {
@@ -139,15 +179,24 @@ export class ReplPool {
     this.#listener.close();
   }
 
+  #spareSettings(): ReplSettings {
+    const { environment, home } = this.#options;
+    return { env: environment.forCommand(), cwd: home, args: [] };
+  }
+
   async #takeSpare(settings: ReplSettings): Promise<ReplProcess | undefined> {
     const spare = this.#spare;
     // Deno reads the configuration of its directory when it starts, and never again.
-    if (!spare || spare.configuration !== configurationOf(settings.cwd)) return undefined;
+    if (
+      !spare || spare.configuration !== denoConfiguration(settings.cwd, this.#options.identity.libc)
+    ) {
+      return undefined;
+    }
     this.#spare = undefined;
     try {
       const repl = await spare.ready;
       if (!repl.alive) return undefined;
-      repl.adopt(settings);
+      if (!isSame(spare.settings, settings)) repl.adopt(settings);
       return repl;
     } catch {
       return undefined;
@@ -254,21 +303,6 @@ export class ReplPool {
   }
 }
 
-const CONFIGURATION_FILES = ["deno.json", "deno.jsonc", "package.json"];
-
-/** What Deno would take for configuration in a directory, and whether it has changed since. */
-function configurationOf(directory: string): string {
-  const found: string[] = [];
-  for (let at = normalize(directory);; at = parentOf(at)) {
-    for (const name of CONFIGURATION_FILES) {
-      try {
-        const path = below(at, name);
-        const { mtime, ino, size } = Deno.statSync(path);
-        found.push(`${path}:${mtime?.getTime()}:${ino}:${size}`);
-      } catch {
-        // There is none.
-      }
-    }
-    if (at === "/") return found.join("\n");
-  }
+function isSame(a: ReplSettings, b: ReplSettings): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -54,6 +54,7 @@ export function takeIdentity(services: IdentityServices, given: GuestIdentity): 
     });
   }
   for (const [key, value] of Object.entries(given.moreEnv ?? {})) environment.set(key, value);
+  repls.refreshSpare();
 }
 
 function setMemory(

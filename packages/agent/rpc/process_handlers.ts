@@ -20,6 +20,7 @@ type ProcessMethod =
   | "spawnDenoRepl"
   | "denoReplClose"
   | "denoReplEval"
+  | "paddock.evaluated"
   | "denoReplCall";
 
 export interface ProcessServices {
@@ -126,7 +127,7 @@ export function processHandlers(services: ProcessServices): Pick<Handlers, Proce
         env: environment.forCommand(input.env, input.clearEnv),
         cwd,
         args: input.scriptArgs ?? [],
-      });
+      }, input.evaluate);
       process = repl.process;
     } catch (error) {
       call.refuse(input.stdinStreamId, error);
@@ -162,6 +163,7 @@ export function processHandlers(services: ProcessServices): Pick<Handlers, Proce
     spawnDenoRepl,
     denoReplClose: ({ pid }) => repls.get(pid).close(),
     denoReplEval: ({ pid, code }) => repls.get(pid).evaluate(code),
+    "paddock.evaluated": ({ ticket }) => repls.evaluated(ticket),
     denoReplCall: ({ pid, fn, args }) => repls.get(pid).call(fn, args),
   };
 }
