@@ -36,6 +36,28 @@ Deno.test("visitors of a new address wait for its server to start", async () => 
   }
 });
 
+Deno.test("a visitor goes on waiting when the guest could not say once", async () => {
+  await using ingress = await serveIngress();
+  const port = await freePort();
+  const host = ingress.expose("app", port, { createdAt: Date.now() });
+  const { exposed } = ingress.guest;
+  let asked = 0;
+  // The second to ask is the one that waits; it hears that there is no such name.
+  exposed.get = () => ++asked === 2 ? undefined : port;
+  using visitor = await rawVisitor(ingress, host);
+  visitor.send(get(host));
+  let answered = false;
+  const answer = visitor.closed().finally(() => answered = true);
+  while (asked < 4 && !answered) await new Promise((resolve) => setTimeout(resolve, 10));
+  const server = createServer((_, response) => response.end("started")).listen(port, "127.0.0.1");
+  try {
+    assert.match(await answer, /^HTTP\/1\.1 200 .*started$/s);
+  } finally {
+    server.close();
+    await once(server, "close");
+  }
+});
+
 Deno.test("a server that does not start in time is a 502; of an old address at once", async () => {
   await using ingress = await serveIngress({ gatewayStartMs: 300 });
   const port = await freePort();

@@ -69,15 +69,17 @@ export class Relay implements AnswerReader, Ending {
 
   async #begin(reuse: boolean): Promise<void> {
     const { domain, since, startsUntil } = this.#options;
-    try {
-      await this.#connect(reuse);
-    } catch (error) {
-      if (this.#done || !isNotListening(error) || Date.now() >= startsUntil) throw error;
-      // Who starts a server and asks for it at once need not wait for it on their own.
+    while (!this.#done) {
+      try {
+        return await this.#connect(reuse);
+      } catch (error) {
+        if (this.#done || !isNotListening(error) || Date.now() >= startsUntil) throw error;
+      }
+      // Who starts a server and asks for it at once need not wait for it on their own. What ends the wait may
+      // be gone again when it is met, such as a guest that was late once: then it goes on.
       this.#deadline = Infinity;
       const { sandbox, signal } = this.#traffic;
       await awaitListener(sandbox, { domain, since }, startsUntil, signal);
-      if (!this.#done) await this.#connect(reuse);
     }
   }
 
