@@ -183,8 +183,12 @@ async function serve(channel: Channel<ToRepl, FromRepl>, evaluator: Evaluator): 
   const giveUp = () => Deno.exit(1);
   // Only when nobody waits: whoever takes over at once pays for neither this nor a rehearsal.
   let idle = setTimeout(freeMemory, IDLE_MS);
+  let used = false;
   for await (const message of channel.receive()) {
-    clearTimeout(idle);
+    if (message.type === "evaluate" || message.type === "call") {
+      used = true;
+      clearTimeout(idle);
+    }
     switch (message.type) {
       case "adopt":
         try {
@@ -195,7 +199,9 @@ async function serve(channel: Channel<ToRepl, FromRepl>, evaluator: Evaluator): 
         break;
       case "reseed":
         reseedProcess();
-        // In a machine that was just restored no memory is mapped yet.
+        // In a machine that was just restored no memory is mapped yet. What somebody uses is theirs alone.
+        if (used) break;
+        clearTimeout(idle);
         idle = setTimeout(() => void rehearse(evaluator), IDLE_MS);
         break;
       case "evaluate":

@@ -1,3 +1,4 @@
+import type { MethodInput } from "@paddock/protocol";
 import { toPath } from "./_path.ts";
 import type { SpawnOptions } from "./child_process_types.ts";
 import type { Connection } from "./connection.ts";
@@ -64,7 +65,7 @@ export interface SandboxDeno {
 export function createDeno(link: Link): SandboxDeno {
   const openRepl = (
     options: DenoReplOptions,
-    evaluate?: { code: string; ticket: string },
+    evaluate?: MethodInput<"spawnDenoRepl">["evaluate"],
     asked?: (connection: Connection) => void,
   ) =>
     startChild(
@@ -103,12 +104,12 @@ export function createDeno(link: Link): SandboxDeno {
       // The code travels with the request for the REPL, and the one for its value right behind it.
       const evaluate = isPaddock ? { code, ticket: crypto.randomUUID() } : undefined;
       let value: Promise<unknown> | undefined;
-      const repl = await openRepl(options, evaluate, (connection) => {
-        if (evaluate === undefined) return;
+      const askForValue = evaluate && ((connection: Connection) => {
         const { ticket } = evaluate;
         value = connection.call("paddock.evaluated", { ticket }, options);
         value.catch(() => {});
       });
+      const repl = await openRepl(options, evaluate, askForValue);
       try {
         return await (value ?? repl.eval(code, options)) as T;
       } finally {

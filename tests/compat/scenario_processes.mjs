@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 export async function processes({ client, sandbox, fs, check, fails, isV2, generation }) {
   const { KillController, SandboxCommandError } = client;
   const piped = { stdin: "null", stdout: "piped", stderr: "piped" };
+  const countOf = (pattern) => sandbox.sh`pgrep -fc ${pattern} || true`.text();
   // The clients listen to a signal once they know the process: what comes before that is lost on
   // them, and how long it takes depends on the host. The check's deadline ends the wait.
   const untilRuns = async (pattern) => {
-    while (await sandbox.sh`pgrep -fc ${pattern} || true`.text() === "0\n");
+    while (await countOf(pattern) === "0\n");
   };
 
   await check("spawn: arguments, output, status", async () => {
@@ -115,7 +116,7 @@ export async function processes({ client, sandbox, fs, check, fails, isV2, gener
     await child.kill("SIGKILL");
     await child.status;
     await new Promise((resolve) => setTimeout(resolve, 300));
-    assert.equal(await sandbox.sh`pgrep -fc ${"sleep 424[2]"} || true`.text(), "0\n");
+    assert.equal(await countOf("sleep 424[2]"), "0\n");
   });
   await check("spawn: an AbortSignal kills", async () => {
     const controller = new AbortController();

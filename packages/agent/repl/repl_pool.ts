@@ -1,4 +1,4 @@
-import { PaddockError, type SerializedValue } from "@paddock/protocol";
+import { type MethodInput, PaddockError, type SerializedValue } from "@paddock/protocol";
 import type { Identity } from "../identity/identity.ts";
 import { GuestProcess } from "../process/guest_process.ts";
 import type { Environment } from "../process/environment.ts";
@@ -13,7 +13,7 @@ import {
   REPL_TOKEN_ENV,
   type ToRepl,
 } from "./messages.ts";
-import { ReplProcess } from "./repl_process.ts";
+import { ReplProcess, type ReplSettings } from "./repl_process.ts";
 
 /** An emulated machine on a busy host takes long. */
 const START_TIMEOUT_MS = 120_000;
@@ -22,16 +22,8 @@ const RESPAWN_DELAY_MS = 60;
 const FIRST_ANSWER_MS = 2_000;
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
-export interface ReplSettings {
-  env: Record<string, string>;
-  cwd: string;
-  args: string[];
-}
-
-export interface FirstEvaluation {
-  code: string;
-  ticket: string;
-}
+/** What is to be evaluated at once, as the contract has it. */
+type FirstEvaluation = MethodInput<"spawnDenoRepl">["evaluate"];
 
 export interface ReplPoolOptions {
   identity: Identity;
@@ -47,8 +39,6 @@ export interface ReplPoolOptions {
 
 interface Spare {
   process: GuestProcess;
-  /** What it has been told to be. */
-  settings: ReplSettings;
   ready: Promise<ReplProcess>;
   isReady: boolean;
   configuration: string;
@@ -93,7 +83,7 @@ export class ReplPool {
     try {
       const { process, ready } = this.#start(settings);
       const configuration = denoConfiguration(settings.cwd, this.#options.identity.libc);
-      const spare: Spare = { process, settings, ready, isReady: false, configuration };
+      const spare: Spare = { process, ready, isReady: false, configuration };
       this.#spare = spare;
       ready.then(() => spare.isReady = true, () => this.#lose(spare));
       process.status.then(() => this.#lose(spare), () => this.#lose(spare));
@@ -119,16 +109,12 @@ export class ReplPool {
 
   /** Tells the spare about the environment there is now, before anybody waits for it. */
   refreshSpare(): void {
-    const spare = this.#spare;
-    if (!spare) return;
     const settings = this.#spareSettings();
-    if (isSame(spare.settings, settings)) return;
-    spare.settings = settings;
-    spare.ready.then((repl) => repl.adopt(settings), () => {});
+    this.#spare?.ready.then((repl) => repl.adopt(settings), () => {});
   }
 
   /** A REPL for a client, known to the process table from now on, and what it is to evaluate at once. */
-  async open(settings: ReplSettings, first?: FirstEvaluation): Promise<ReplProcess> {
+  async open(settings: ReplSettings, first: FirstEvaluation): Promise<ReplProcess> {
     if (first === undefined) return await this.#open(settings);
     const { promise, resolve, reject } = Promise.withResolvers<SerializedValue>();
     const forget = this.#values.keep(first.ticket, promise);
@@ -196,7 +182,7 @@ export class ReplPool {
     try {
       const repl = await spare.ready;
       if (!repl.alive) return undefined;
-      if (!isSame(spare.settings, settings)) repl.adopt(settings);
+      repl.adopt(settings);
       return repl;
     } catch {
       return undefined;
@@ -238,7 +224,10 @@ export class ReplPool {
       stderr: "piped",
     });
     const { promise, resolve, reject } = Promise.withResolvers<ReplProcess>();
-    this.#awaited.set(token, (channel, rest) => resolve(new ReplProcess(process, channel, rest)));
+    this.#awaited.set(
+      token,
+      (channel, rest) => resolve(new ReplProcess(process, settings, channel, rest)),
+    );
     const failed = (reason: string) => () =>
       reject(new PaddockError("REPL_CLOSED", { message: `The REPL did not start: ${reason}.` }));
     const timer = setTimeout(
@@ -301,8 +290,4 @@ export class ReplPool {
   #lose(spare: Spare): void {
     if (this.#spare === spare) this.#spare = undefined;
   }
-}
-
-function isSame(a: ReplSettings, b: ReplSettings): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -6,6 +6,12 @@ import type { FromRepl, ToRepl } from "./messages.ts";
 /** How long a REPL that was closed may take to end by itself. */
 const CLOSE_GRACE_MS = 250;
 
+export interface ReplSettings {
+  env: Record<string, string>;
+  cwd: string;
+  args: string[];
+}
+
 interface Pending {
   resolve(value: SerializedValue): void;
   reject(error: unknown): void;
@@ -17,15 +23,19 @@ export class ReplProcess {
   readonly #channel: Channel<FromRepl, ToRepl>;
   readonly #pending = new Map<number, Pending>();
   readonly #answered = Promise.withResolvers<void>();
+  /** What it was started with, or told since. */
+  #settings: ReplSettings;
   #lastId = 0;
   #closed = false;
 
   constructor(
     process: GuestProcess,
+    settings: ReplSettings,
     channel: Channel<FromRepl, ToRepl>,
     messages: AsyncGenerator<FromRepl>,
   ) {
     this.process = process;
+    this.#settings = settings;
     this.#channel = channel;
     void this.#receive(messages);
   }
@@ -44,7 +54,9 @@ export class ReplProcess {
   }
 
   /** What the process was started with gives way to what its user asked for. */
-  adopt(settings: { env: Record<string, string>; cwd: string; args: string[] }): void {
+  adopt(settings: ReplSettings): void {
+    if (JSON.stringify(settings) === JSON.stringify(this.#settings)) return;
+    this.#settings = settings;
     this.#channel.send({ type: "adopt", ...settings }).catch(() => {});
   }
 
