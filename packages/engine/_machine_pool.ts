@@ -7,6 +7,7 @@ import { AGENT_PORT, guestInit } from "./_guest_init.ts";
 import { refuseWithoutRoom } from "./_host_room.ts";
 import { identifyGuest } from "./_identify_guest.ts";
 import { newMachineId } from "./_machine_id.ts";
+import { Restless } from "./_restless.ts";
 import { restoreDeadlineMs } from "./_restore_deadline.ts";
 import {
   type EngineParts,
@@ -16,6 +17,7 @@ import {
 } from "./_sandbox_resources.ts";
 import type { Greeting } from "./engine.ts";
 import type { RestoreSource, Stock } from "./restore_source.ts";
+import type { Template } from "./_template.ts";
 import type { TemplateStore } from "./_template_store.ts";
 
 /** The region in the ids of machines that wait in a pool. The sandboxes they become have ids of their own. */
@@ -46,6 +48,8 @@ export interface PooledMachine {
   stack: AsyncDisposableStack;
   /** Aborted when the machine ends. */
   died: AbortSignal;
+  /** Of the node's own ones, that which it was restored from. */
+  template?: Template;
 }
 
 /** What is asked of a machine that waits. */
@@ -82,6 +86,9 @@ export class MachinePool {
   readonly #closing = new AbortController();
   readonly #review: ReturnType<typeof setInterval>;
   readonly #giveBack = new Set<Promise<void>>();
+  readonly #restless = new Restless<PooledMachine>();
+  /** Templates by their keys that were made anew because what was restored from them did not rest. */
+  readonly #madeAnew = new Set<string>();
   #refill: ReturnType<typeof setTimeout> | undefined;
   #filling: Promise<void> | undefined;
 
@@ -91,7 +98,11 @@ export class MachinePool {
     this.#parts = parts;
     this.#templates = templates;
     this.#shelf({ memoryBytes: parts.limits.memoryDefaultMb * MiB });
-    this.#review = setInterval(() => this.#balance(), REVIEW_MS);
+    this.#review = setInterval(() => {
+      this.#lookAround().catch((error) =>
+        parts.log.error("machines that wait were not looked at", { error: String(error) })
+      );
+    }, REVIEW_MS);
     Deno.unrefTimer(this.#review as unknown as number);
     templates.settled().then(() => this.#balance());
   }
@@ -164,6 +175,34 @@ export class MachinePool {
 
   #isDefault({ memoryBytes, stock }: PoolRequest): boolean {
     return stock === undefined && memoryBytes === this.#parts.limits.memoryDefaultMb * MiB;
+  }
+
+  async #lookAround(): Promise<void> {
+    // A user's template may have a program in it that computes: that is theirs to know. And where the next
+    // one is no better, it is not the checkpoint.
+    const own = this.#waiting().filter(({ template }) =>
+      template !== undefined && !this.#madeAnew.has(template.key)
+    );
+    for (const machine of await this.#restless.among(own)) await this.#refuse(machine);
+    this.#balance();
+  }
+
+  /** What was restored from the same template is no better, and neither would be what follows. */
+  async #refuse({ template, place }: PooledMachine): Promise<void> {
+    const same = this.#waiting().filter((other) => other.template === template);
+    if (same.length === 0) return;
+    this.#madeAnew.add(template!.key);
+    const { log, driver } = this.#parts;
+    log.warn("machines that wait compute all the time: their template is made anew", {
+      ...{ driver: driver.name, template: template!.key, machine: place.machine.id },
+      machines: same.length,
+    });
+    for (const { ready } of this.#shelves.values()) {
+      const stay = ready.filter((machine) => !same.includes(machine));
+      ready.splice(0, ready.length, ...stay);
+    }
+    for (const machine of same) void this.#drop(machine);
+    await this.#templates.discard(template!);
   }
 
   #balance(): void {
@@ -239,7 +278,7 @@ export class MachinePool {
         });
       machine.place.cgroup.limitCpus(limits.cpus);
       shelf.failures = 0;
-      return machine;
+      return { ...machine, template: used.template };
     } catch (error) {
       if (this.#closing.signal.aborted) return undefined;
       const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** shelf.failures++);
@@ -261,7 +300,7 @@ export class MachinePool {
     const template = await this.#templates.find(memoryBytes);
     if (!template) return undefined;
     return {
-      source: template,
+      ...{ source: template, template },
       failed: () => this.#templates.discard(template),
       [Symbol.asyncDispose]: async () => {},
     };
@@ -338,6 +377,8 @@ export class MachinePool {
 
 interface UsedSource extends AsyncDisposable {
   source: RestoreSource;
+  /** It is one of the node's own. */
+  template?: Template;
   /** No machine came of it. */
   failed(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { childCgroups, sleep } from "@paddock/driver";
 import { ensureImage } from "../../images/build_image.ts";
+import type { RunningSandbox } from "./engine.ts";
 import { type BenchOptions, sandboxSpec, startBench } from "./testing/engine_bench.ts";
 import { guestShell } from "./testing/guest_shell.ts";
 import { leftovers } from "./testing/leftovers.ts";
@@ -192,6 +193,35 @@ Deno.test("a machine that dies while it waits is replaced and leaves nothing", a
   }
   await engine.templatesSettled();
   assert.equal((await engine.create(sandboxSpec(), soon())).origin, "pooled");
+  await engine.close();
+  assert.deepEqual(await leftovers(dataDir), []);
+});
+
+Deno.test("machines that compute while they wait are ended, and their template is made anew", async () => {
+  let built = 0;
+  await using bench = await start({
+    limits: { poolMin: 2, memoryDefaultMb: 256 },
+    exercise: async (agent) => {
+      const burn = "setsid sh -c 'while :; do :; done' > /dev/null 2>&1 < /dev/null & echo $!";
+      if (++built === 1) await guestShell({ agent } as RunningSandbox, burn);
+    },
+  });
+  const { engine, dataDir } = bench;
+  const names = () => [...Deno.readDirSync(`${dataDir}/sandboxes`)].map(({ name }) => name);
+  const first = names();
+  assert.deepEqual([first.length, built], [2, 1]);
+  const end = Date.now() + 90_000;
+  while (names().length !== 2 || names().some((name) => first.includes(name))) {
+    assert.ok(Date.now() < end, `still ${names()}, before it ${first}; ${bench.logged}`);
+    await sleep(200);
+  }
+  await engine.templatesSettled();
+  assert.equal(built, 2);
+  const box = await engine.create(sandboxSpec(), soon());
+  assert.equal(box.origin, "pooled");
+  assert.equal(await guestShell(box, "pgrep -c -f '[w]hile :' || true"), "0\n");
+  assert.equal(bench.logged.length, 1);
+  assert.match(bench.logged[0], /^machines that wait compute all the time.*"machines":2/);
   await engine.close();
   assert.deepEqual(await leftovers(dataDir), []);
 });
