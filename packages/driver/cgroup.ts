@@ -11,6 +11,8 @@ export interface CgroupLimits {
 }
 
 const CPU_PERIOD_US = 100_000;
+/** Between two looks at whether what was killed has ended: somebody waits for each of them. */
+const LONGEST_LOOK_MS = 4;
 /** What v1 takes for a weight of v2: 1024 is the usual one there. */
 const SHARES_PER_WEIGHT = 10.24;
 
@@ -135,7 +137,7 @@ export class Cgroup {
   async kill(deadlineMs: number): Promise<void> {
     const end = performance.now() + deadlineMs;
     if (this.path.version === 2) writeIfPresent(this.#file("memory", "cgroup.kill"), 1);
-    for (let wait = 1;; wait = Math.min(wait * 2, 50)) {
+    for (let wait = 1;; wait = Math.min(wait * 2, LONGEST_LOOK_MS)) {
       const pids = this.processes();
       if (pids.length === 0) return;
       for (const pid of pids) killProcess(pid);

@@ -184,7 +184,8 @@ export class Pausing {
     }
     this.#took.resuming(performance.now() - began);
     this.paused = null;
-    await this.#remove(paused.checkpoint);
+    // It runs: nobody has to wait for that, but what comes next.
+    this.#next(() => this.#remove(paused.checkpoint));
   }
 
   /** What stays is removed at the next start. */

@@ -270,6 +270,7 @@ export class Sandbox implements RunningSandbox, Pausable {
       () => this.#identity(place, resumed),
       AbortSignal.any([wanted, died]),
     );
+    await place.letGoOfSource();
     this.#origin = "restored";
     return started;
   }
@@ -572,13 +573,13 @@ export class Sandbox implements RunningSandbox, Pausable {
   }
 
   /** Whether a checkpoint of it can be restored. Throws what a sandbox made from it would. */
-  async tryCheckpoint(
+  tryCheckpoint(
     checkpoint: { directory: string; token: string; written: Promise<unknown> },
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<{ ended: Promise<void> }> {
     const { image } = this;
     const source = { ...checkpoint, users: 0, ...(image && { image }) };
-    await tryCheckpoint(this.#parts, { source, memoryBytes: this.spec.memoryBytes }, signal);
+    return tryCheckpoint(this.#parts, { source, memoryBytes: this.spec.memoryBytes }, signal);
   }
 
   usage(): Promise<{ memoryBytes: number; cpuMicroseconds: number }> {

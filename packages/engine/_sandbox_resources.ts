@@ -68,6 +68,8 @@ export interface MachineInPlace {
   machine: Machine;
   cgroup: Cgroup;
   slot: NetworkSlot;
+  /** It runs: what it was restored from is not needed for it any more, where the driver has read all of it. */
+  letGoOfSource(): Promise<void>;
 }
 
 const MiB = 1024 * 1024;
@@ -130,11 +132,16 @@ export async function startMachine(
   });
   if (request.ahead) cgroup.setWeight(AHEAD_WEIGHT);
 
+  let inUse = false;
+  const letGo = async () => {
+    if (!source || !inUse) return;
+    inUse = false;
+    if (--source.users === 0) await source.unused?.();
+  };
   if (source) {
     source.users++;
-    step("checkpoint", async () => {
-      if (--source.users === 0) await source.unused?.();
-    });
+    inUse = true;
+    step("checkpoint", letGo);
   }
   const hostname = hostnameOf(request.id);
   const spec: LaunchSpec = {
@@ -161,7 +168,8 @@ export async function startMachine(
     )
     : await driver.launch(spec, signal);
   step("machine", () => machine.stop());
-  return { machine, cgroup, slot: slot! };
+  const mapped = driver.traits.diskInCheckpoint;
+  return { machine, cgroup, slot: slot!, letGoOfSource: mapped ? async () => {} : letGo };
 }
 
 /** One step of a teardown: bounded in time, tried twice, never the reason that others are left out. */

@@ -11,13 +11,14 @@ const REGION = "try";
 
 /**
  * Restores a machine until its agent answers, and ends it: a checkpoint whose files are whole may still be
- * one of a machine that crashes when it goes on.
+ * one of a machine that crashes when it goes on. `ended` never rejects; one that did not answer has ended
+ * when this rejects.
  */
 export async function tryCheckpoint(
   parts: EngineParts,
   { source, memoryBytes }: { source: RestoreSource; memoryBytes: number },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<{ ended: Promise<void> }> {
   const { limits, image, driver } = parts;
   await using stack = new AsyncDisposableStack();
   const id = newSandboxId(REGION);
@@ -41,6 +42,7 @@ export async function tryCheckpoint(
       { ...agent, host: place.slot.guestAddress },
       AbortSignal.any([wanted, died.signal]),
     );
+    return { ended: stack.move().disposeAsync() };
   } catch (error) {
     throw explainRestoreFailure(error, limits);
   }

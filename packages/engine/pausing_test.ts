@@ -61,6 +61,7 @@ Deno.test("pausing and resuming take turns, and the machine's files go when it r
   const { did, pausing, sandbox } = bench(() => Promise.resolve("chk_1"));
   const all = [pausing.pause(signal, around), pausing.pause(signal, around)];
   await Promise.all([...all, pausing.resume(signal), pausing.resume(signal)]);
+  await pausing.settled();
   assert.deepEqual(did, ["freeze", "asleep in chk_1", "use chk_1", "awake", "remove chk_1"]);
   assert.equal(sandbox.state, "running");
   assert.equal(pausing.paused, null);

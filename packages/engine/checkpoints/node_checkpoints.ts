@@ -27,10 +27,11 @@ export interface Checkpointable
     signal: AbortSignal,
     around?: AroundStandstill,
   ): Promise<{ token: string }>;
+  /** Resolves when it has been seen to go on; what was made for that is ending then. */
   tryCheckpoint(
     checkpoint: { directory: string; token: string; written: Promise<unknown> },
     signal: AbortSignal,
-  ): Promise<void>;
+  ): Promise<{ ended: Promise<void> }>;
 }
 
 export interface NodeCheckpointsOptions {
@@ -80,7 +81,8 @@ export class NodeCheckpoints implements Checkpoints {
 
   async close(): Promise<void> {
     this.#closing.abort(new PaddockError("SHUTTING_DOWN"));
-    await Promise.allSettled(this.#works);
+    // What is under way may begin more: a machine that was tried ends after it was.
+    while (this.#works.size > 0) await Promise.allSettled(this.#works);
   }
 
   create(
@@ -193,6 +195,7 @@ export class NodeCheckpoints implements Checkpoints {
       ]);
       if (writing.status === "rejected") throw writing.reason;
       if (trying.status === "fulfilled") {
+        this.#working(trying.value.ended);
         if (describing.status === "rejected") throw describing.reason;
         return { token, files: describing.value };
       }
