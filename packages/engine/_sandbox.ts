@@ -7,33 +7,24 @@ import type {
   MachineImage,
 } from "@paddock/driver";
 import { PaddockError } from "@paddock/protocol";
-import { waitForAgent } from "./_agent_ready.ts";
-import { newAgentToken } from "./_agent_token.ts";
-import { timeoutAfter } from "./_deadline.ts";
-import type { DriverRoom } from "./_driver_rooms.ts";
-import { AGENT_PORT, guestInit } from "./_guest_init.ts";
 import { checkExtension } from "./_check_extension.ts";
 import { explainCheckpointFailure } from "./_checkpoint_failure.ts";
-import { explainCreateFailure, isRestoreFailure } from "./_create_failure.ts";
-import { guestIdentity } from "./_guest_identity.ts";
-import { knowsItself } from "./_knows_itself.ts";
-import { IdleWatch } from "./_idle_watch.ts";
-import { type Pausable, type PausedMachines, Pausing } from "./_pausing.ts";
-import { tryCheckpoint } from "./_try_checkpoint.ts";
-import { identifyGuest } from "./_identify_guest.ts";
-import { newMachineId } from "./_machine_id.ts";
-import { explainRestoreFailure, MachineDied } from "./machine_died.ts";
-import { type EngineParts, type MachineInPlace, startMachine } from "./_sandbox_resources.ts";
-import { sandboxRecord } from "./_sandbox_record.ts";
+import { explainCreateFailure } from "./_create_failure.ts";
+import type { DriverRoom } from "./_driver_rooms.ts";
 import { refuseWithoutDisk } from "./_host_room.ts";
-import { refuseStandstill } from "./_refuse_standstill.ts";
-import { quietMoment } from "./_quiet_moment.ts";
-import { StopTimer } from "./_stop_timer.ts";
-import { restoreDeadlineMs } from "./_restore_deadline.ts";
-import type { RestoreSource } from "./restore_source.ts";
+import { IdleWatch } from "./_idle_watch.ts";
 import type { PooledMachine } from "./_machine_pool.ts";
-import type { TemplateStore } from "./_template_store.ts";
-import { hasVolumes, needsColdLaunch } from "./volumes/cold_launch.ts";
+import { type Pausable, type PausedMachines, Pausing } from "./_pausing.ts";
+import { quietMoment } from "./_quiet_moment.ts";
+import { refuseStandstill } from "./_refuse_standstill.ts";
+import { restoreDeadlineMs } from "./_restore_deadline.ts";
+import { SandboxMachine, type StartedMachine } from "./_sandbox_machine.ts";
+import { sandboxRecord } from "./_sandbox_record.ts";
+import type { EngineParts } from "./_sandbox_resources.ts";
+import { StopTimer } from "./_stop_timer.ts";
+import { tryCheckpoint } from "./_try_checkpoint.ts";
+import { explainRestoreFailure } from "./machine_died.ts";
+import type { RestoreSource } from "./restore_source.ts";
 import type {
   AroundStandstill,
   EndReason,
@@ -63,24 +54,14 @@ export class Sandbox implements RunningSandbox, Pausable {
   readonly createdAt: Date;
   readonly ended: Promise<EndReason>;
   readonly #parts: EngineParts;
-  readonly #templates: TemplateStore | undefined;
-  readonly #pooled: PooledMachine | undefined;
   readonly #driverVersion: string | undefined;
-  readonly #source: RestoreSource | undefined;
   readonly #records: RecordStore;
-  #stack = new AsyncDisposableStack();
+  readonly #machine: SandboxMachine;
   /** Aborted when the sandbox is to end: whatever creates it stops at its next step. */
   readonly #ending = new AbortController();
   readonly #settleEnded: (reason: EndReason) => void;
-  readonly #token: string;
-  /** Stays as it is while the sandbox lives, whatever machine it has. */
-  readonly #machineId: string;
   #state: SandboxState = "creating";
-  /** The image of its machine, where that is another than the node's present one. */
-  #image: MachineImage | undefined;
-  #origin: Origin | undefined;
   #stopAt: number | "session";
-  #place: MachineInPlace | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   /** One checkpoint after the other. */
@@ -93,13 +74,12 @@ export class Sandbox implements RunningSandbox, Pausable {
 
   constructor(
     spec: SandboxSpec,
-    { parts, probe, templates }: DriverRoom,
+    room: DriverRoom,
     records: RecordStore,
     machines: PausedMachines,
     { source, pooled, before }: SandboxOrigins = {},
   ) {
-    this.#source = source;
-    this.#image = source?.image;
+    const { parts, probe } = room;
     this.createdAt = new Date(before?.createdAt ?? Date.now());
     this.spec = spec;
     this.driver = parts.driver.name;
@@ -107,10 +87,9 @@ export class Sandbox implements RunningSandbox, Pausable {
     this.#driverVersion = probe.version;
     this.#parts = parts;
     this.#records = records;
-    this.#templates = templates;
-    this.#pooled = pooled;
-    this.#token = pooled?.token ?? newAgentToken();
-    this.#machineId = pooled?.machineId ?? newMachineId();
+    this.#machine = new SandboxMachine(spec, room, {
+      ...{ source, pooled, onExit: (exit) => this.#onExit(exit) },
+    });
     this.#stopAt = spec.stopAt;
     const { promise, resolve } = Promise.withResolvers<EndReason>();
     this.ended = promise;
@@ -135,12 +114,12 @@ export class Sandbox implements RunningSandbox, Pausable {
   }
 
   get imageDigest(): string {
-    return this.#image?.digest ?? this.#parts.image.digest;
+    return this.image?.digest ?? this.#parts.image.digest;
   }
 
   /** The image it was checkpointed with, where that is another than the node's present one. */
   get image(): MachineImage | undefined {
-    return this.#image;
+    return this.#machine.image;
   }
 
   /** What its driver does with a checkpoint of it. */
@@ -149,7 +128,7 @@ export class Sandbox implements RunningSandbox, Pausable {
   }
 
   get origin(): Origin | undefined {
-    return this.#origin;
+    return this.#machine.origin;
   }
 
   get stopAt(): number | "session" {
@@ -157,17 +136,11 @@ export class Sandbox implements RunningSandbox, Pausable {
   }
 
   get agent(): { host: string; port: number; token: string } {
-    return {
-      host: this.#place?.slot.guestAddress ?? "",
-      port: AGENT_PORT,
-      token: this.#token,
-    };
+    return this.#machine.agent;
   }
 
   takeGreeting(): Greeting | undefined {
-    const greeting = this.#pooled?.greeting;
-    delete this.#pooled?.greeting;
-    return greeting;
+    return this.#machine.takeGreeting();
   }
 
   record(): SandboxRecord {
@@ -180,12 +153,13 @@ export class Sandbox implements RunningSandbox, Pausable {
   /** Resolves when the agent answers. When it fails, the sandbox is gone before it rejects. */
   async start(signal: AbortSignal): Promise<void> {
     try {
-      this.#starting = this.#start(signal);
+      this.#starting = this.#machine.start(AbortSignal.any([signal, this.#ending.signal]))
+        .then((started) => this.#run(started));
       await this.#starting;
     } catch (error) {
       const failure = explainCreateFailure(error, {
         ...{ signal, ending: this.#ending.signal.aborted, limits: this.#parts.limits },
-        restored: this.#source !== undefined,
+        restored: this.#machine.goesOn,
       });
       this.#parts.log.warn("sandbox could not be created", {
         sandbox: this.spec.id,
@@ -196,18 +170,6 @@ export class Sandbox implements RunningSandbox, Pausable {
       await this.kill("create_failed");
       throw failure;
     }
-  }
-
-  async #start(signal: AbortSignal): Promise<void> {
-    const { limits, driver } = this.#parts;
-    const within = this.#source ? limits.restoreMs : limits.agentStartMs;
-    const { slowBootMs = 0 } = driver.traits;
-    const deadline = timeoutAfter(this.#source?.written, within + slowBootMs);
-    const wanted = AbortSignal.any([signal, this.#ending.signal, deadline]);
-    const source = this.#source;
-    const warm = needsColdLaunch(this.spec) && !source ? undefined : await this.#adopt(wanted) ??
-      await (source ? this.#goOn(source, wanted) : this.#restore(wanted));
-    this.#run(warm ?? await this.#boot(wanted));
   }
 
   /** From now on it is there for everybody, and its time passes. */
@@ -226,132 +188,6 @@ export class Sandbox implements RunningSandbox, Pausable {
       })
       : new StopTimer(stopAt, () => this.#end("timeout"));
     this.#idle.start();
-  }
-
-  /** A machine that waits in the pool, made this sandbox. */
-  async #adopt(wanted: AbortSignal): Promise<StartedMachine | undefined> {
-    const pooled = this.#pooled;
-    if (!pooled) return undefined;
-    this.#stack.use(pooled.stack);
-    const { place } = pooled;
-    const died = this.#watch(place);
-    try {
-      AbortSignal.any([wanted, pooled.died]).throwIfAborted();
-      if (!knowsItself(pooled, this.spec, this.traits)) {
-        const deadline = AbortSignal.timeout(restoreDeadlineMs(this.#parts));
-        const identity = () => ({ ...this.#identity(place), stage: "prepared" as const });
-        await identifyGuest(this.agent, identity, AbortSignal.any([wanted, died, deadline]));
-      }
-      this.#origin = "pooled";
-      return { place, died };
-    } catch (error) {
-      await this.#startOver("taken from the pool", error, wanted);
-    }
-  }
-
-  async #boot(wanted: AbortSignal): Promise<StartedMachine> {
-    const started = await this.#startMachine(wanted);
-    await waitForAgent(this.agent, AbortSignal.any([wanted, started.died]));
-    this.#origin = "booted";
-    return started;
-  }
-
-  /** From a checkpoint of a sandbox there is no other way: a machine that boots would be empty. */
-  async #goOn(
-    source: RestoreSource,
-    wanted: AbortSignal,
-    resumed = false,
-  ): Promise<StartedMachine> {
-    const started = await this.#startMachine(wanted, source);
-    const { place, died } = started;
-    const { token } = source;
-    await identifyGuest(
-      { ...this.agent, token },
-      () => this.#identity(place, resumed),
-      AbortSignal.any([wanted, died]),
-    );
-    await place.letGoOfSource();
-    this.#origin = "restored";
-    return started;
-  }
-
-  /** Undefined when that failed for a reason of the template's or the driver's: then it is booted. */
-  async #restore(wanted: AbortSignal): Promise<StartedMachine | undefined> {
-    const template = await this.#templates?.find(this.spec.memoryBytes);
-    if (!template) return undefined;
-    const deadline = AbortSignal.timeout(restoreDeadlineMs(this.#parts));
-    try {
-      const started = await this.#startMachine(AbortSignal.any([wanted, deadline]), template);
-      const { place, died } = started;
-      const signal = AbortSignal.any([wanted, died, deadline]);
-      await identifyGuest(
-        { ...this.agent, token: template.token },
-        () => this.#identity(place),
-        signal,
-      );
-      this.#origin = "restored";
-      return started;
-    } catch (error) {
-      await this.#startOver("restored from its template", error, wanted);
-      await this.#templates?.discard(template);
-    }
-  }
-
-  /** Gives up on a machine that did not become this sandbox, and is ready for another. */
-  async #startOver(what: string, error: unknown, wanted: AbortSignal): Promise<void> {
-    // What is no failure of the restore is one of the next attempt as well.
-    if (wanted.aborted || !isRestoreFailure(error)) throw error;
-    this.#parts.log.warn(`a sandbox could not be ${what}: it is tried in another way`, {
-      sandbox: this.spec.id,
-      error: String(error),
-      cause: error instanceof Error && error.cause ? String(error.cause) : undefined,
-    });
-    await this.#giveUpMachine();
-  }
-
-  /** It has none then, and is ready for another. */
-  async #giveUpMachine(): Promise<void> {
-    const stack = this.#stack;
-    this.#stack = new AsyncDisposableStack();
-    this.#place = undefined;
-    await stack.disposeAsync();
-  }
-
-  async #startMachine(wanted: AbortSignal, source?: RestoreSource): Promise<StartedMachine> {
-    const { limits, image } = this.#parts;
-    const agent = { port: AGENT_PORT, token: this.#token };
-    const { id, memoryBytes } = this.spec;
-    const guest = { ...this.spec, machineId: this.#machineId };
-    const place = await startMachine(
-      this.#parts,
-      {
-        ...{ id, memoryBytes, source },
-        ...(hasVolumes(this.spec) && { attach: this.spec }),
-        init: () => guestInit(guest, image, agent, limits),
-      },
-      this.#stack,
-      wanted,
-    );
-    return { place, died: this.#watch(place) };
-  }
-
-  #watch(place: MachineInPlace): AbortSignal {
-    this.#place = place;
-    const died = new AbortController();
-    place.machine.exited.then((exit) => {
-      died.abort(new MachineDied(exit));
-      if (this.#place === place) this.#onExit(exit);
-    });
-    return died.signal;
-  }
-
-  #identity({ slot }: MachineInPlace, resumed = false) {
-    const { env = {} } = this.spec;
-    const more = Object.keys(env).length > 0 ? { moreEnv: env } : {};
-    const envs = resumed ? {} : this.#source ? more : { env };
-    return guestIdentity(this.spec, {
-      ...{ slot, envs, parts: this.#parts, token: this.#token, machineId: this.#machineId },
-    });
   }
 
   #onExit(exit: MachineExit): void {
@@ -389,7 +225,7 @@ export class Sandbox implements RunningSandbox, Pausable {
   async getQuiet(signal: AbortSignal): Promise<void> {
     for (const listener of [...this.#standstillListeners]) listener();
     this.takeGreeting()?.[Symbol.dispose]();
-    await quietMoment(this.#place!, signal);
+    await quietMoment(this.#machine.place!, signal);
   }
 
   get awake(): boolean {
@@ -418,7 +254,7 @@ export class Sandbox implements RunningSandbox, Pausable {
   }
 
   get machine(): Machine {
-    return this.#place!.machine;
+    return this.#machine.place!.machine;
   }
 
   get ending(): AbortSignal {
@@ -439,7 +275,7 @@ export class Sandbox implements RunningSandbox, Pausable {
     if (this.#state !== "running") throw new PaddockError("SANDBOX_STOPPED");
     this.#setState("paused", { paused, stopAt });
     this.#rest(paused);
-    await this.#giveUpMachine();
+    await this.#machine.giveUp();
   }
 
   /** Its time stands still, but it is not kept for ever. */
@@ -454,15 +290,13 @@ export class Sandbox implements RunningSandbox, Pausable {
 
   async wakeUp(source: RestoreSource, { leftMs }: PausedState, signal: AbortSignal) {
     const deadline = AbortSignal.timeout(restoreDeadlineMs(this.#parts));
-    const { image } = this;
-    this.#image = source.image ?? image;
     try {
-      const started = await this.#goOn(source, AbortSignal.any([signal, deadline]), true);
+      const started = await this.#machine.goOn(source, AbortSignal.any([signal, deadline]), true);
       this.#stopAt = leftMs === null ? "session" : Date.now() + leftMs;
       const stopAt = this.#stopAt === "session" ? null : this.#stopAt;
       this.#run(started, { stopAt, paused: null });
     } catch (error) {
-      await this.#giveUpMachine();
+      await this.#machine.giveUp();
       throw explainRestoreFailure(error, this.#parts.limits);
     }
   }
@@ -504,7 +338,7 @@ export class Sandbox implements RunningSandbox, Pausable {
     await this.#starting?.catch(() => {});
     await this.#pausing.end();
     try {
-      await this.#stack.disposeAsync();
+      await this.#machine.end();
     } catch (error) {
       this.#parts.log.error("teardown failed", { sandbox: this.spec.id, error: String(error) });
     }
@@ -556,7 +390,7 @@ export class Sandbox implements RunningSandbox, Pausable {
     try {
       if (this.#state !== "running") throw new PaddockError("SANDBOX_STOPPED");
       refuseStandstill(this, "checkpoint");
-      const { machine } = this.#place!;
+      const { machine } = this;
       const { memoryBytes } = await machine.usage();
       await refuseWithoutDisk(directory.slice(0, directory.lastIndexOf("/")), memoryBytes, limits);
       const wanted = AbortSignal.any([signal, this.#ending.signal, deadline]);
@@ -565,7 +399,7 @@ export class Sandbox implements RunningSandbox, Pausable {
         if (this.awake) await this.getQuiet(wanted);
         return await machine.checkpoint(directory, wanted);
       });
-      return { token: this.#token, pausedMs };
+      return { token: this.agent.token, pausedMs };
     } catch (error) {
       const ended = this.#state !== "running";
       throw explainCheckpointFailure(error, { ended, signal, deadline, limits });
@@ -583,18 +417,11 @@ export class Sandbox implements RunningSandbox, Pausable {
   }
 
   usage(): Promise<{ memoryBytes: number; cpuMicroseconds: number }> {
-    return this.#place
-      ? this.#place.machine.usage()
-      : Promise.resolve({ memoryBytes: 0, cpuMicroseconds: 0 });
+    return this.#machine.place?.machine.usage() ??
+      Promise.resolve({ memoryBytes: 0, cpuMicroseconds: 0 });
   }
 
   logs(): Promise<string> {
-    return Promise.resolve(this.#place?.machine.console() ?? "");
+    return Promise.resolve(this.#machine.place?.machine.console() ?? "");
   }
-}
-
-interface StartedMachine {
-  place: MachineInPlace;
-  /** Aborted when the machine ends. */
-  died: AbortSignal;
 }
