@@ -1,5 +1,5 @@
 import type { DriverTraits } from "@paddock/driver";
-import type { PooledMachine } from "./_machine_pool.ts";
+import type { PooledMachine } from "./_pooled_machine.ts";
 import type { SandboxSpec } from "./engine.ts";
 
 /** Whether there is nothing about this sandbox that the guest of a machine that waited has yet to hear. */

@@ -1,27 +1,13 @@
-import { newSandboxId } from "@paddock/protocol";
-import { waitForAgent } from "./_agent_ready.ts";
-import { newAgentToken } from "./_agent_token.ts";
 import { Demand } from "./_demand.ts";
-import { guestIdentity } from "./_guest_identity.ts";
-import { AGENT_PORT, guestInit } from "./_guest_init.ts";
 import { refuseWithoutRoom } from "./_host_room.ts";
-import { identifyGuest } from "./_identify_guest.ts";
-import { newMachineId } from "./_machine_id.ts";
+import { type PooledMachine, type PoolRequest, restorePooled } from "./_pooled_machine.ts";
 import { Restless } from "./_restless.ts";
 import { restoreDeadlineMs } from "./_restore_deadline.ts";
-import {
-  type EngineParts,
-  type MachineInPlace,
-  startMachine,
-  USUAL_WEIGHT,
-} from "./_sandbox_resources.ts";
-import type { Greeting } from "./engine.ts";
-import type { RestoreSource, Stock } from "./restore_source.ts";
+import { type EngineParts, USUAL_WEIGHT } from "./_sandbox_resources.ts";
+import type { RestoreSource } from "./restore_source.ts";
 import type { Template } from "./_template.ts";
 import type { TemplateStore } from "./_template_store.ts";
 
-/** The region in the ids of machines that wait in a pool. The sandboxes they become have ids of their own. */
-const REGION = "pol";
 const MiB = 1024 * 1024;
 /** What a machine that waits is taken to hold until one was measured. */
 const ASSUMED_BYTES = 64 * MiB;
@@ -34,30 +20,6 @@ const SOON_MS = 50;
 const UNHURRIED_MS = 1_000;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
-
-/** A restored machine that nobody has been told about. Whoever takes it owns its stack. */
-export interface PooledMachine {
-  memoryBytes: number;
-  place: MachineInPlace;
-  /** The sandbox it takes itself for; left out while all that it knows is that it waits. */
-  identity?: { id: string; region: string };
-  /** What its agent demands. */
-  token: string;
-  machineId: string;
-  greeting?: Greeting;
-  stack: AsyncDisposableStack;
-  /** Aborted when the machine ends. */
-  died: AbortSignal;
-  /** Of the node's own ones, that which it was restored from. */
-  template?: Template;
-}
-
-/** What is asked of a machine that waits. */
-export interface PoolRequest {
-  memoryBytes: number;
-  /** Of a template that somebody built; the node's own one when left out. */
-  stock?: Stock;
-}
 
 /** The machines of one template and size. */
 interface Shelf extends PoolRequest {
@@ -260,7 +222,7 @@ export class MachinePool {
 
   /** Undefined when that failed: the shelf is left alone for a while. */
   async #restore(shelf: Shelf): Promise<PooledMachine | undefined> {
-    const { limits, log } = this.#parts;
+    const { log } = this.#parts;
     const within = PATIENCE * restoreDeadlineMs(this.#parts);
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(within)]);
     try {
@@ -270,15 +232,17 @@ export class MachinePool {
         shelf.retryAt = Date.now() + FIRST_RETRY_MS;
         return undefined;
       }
-      const machine = await this.#restoreFrom(used.source, shelf, signal)
+      const { memoryBytes, stock } = shelf;
+      const { source, template } = used;
+      const origin = { memoryBytes, stock, source, template, region: this.#region };
+      const machine = await restorePooled(this.#parts, origin, signal)
         .catch(async (error) => {
           // A host that had no time for it says nothing about what it was restored from.
           if (!signal.aborted) await used.failed();
           throw error;
         });
-      machine.place.cgroup.limitCpus(limits.cpus);
       shelf.failures = 0;
-      return { ...machine, template: used.template };
+      return machine;
     } catch (error) {
       if (this.#closing.signal.aborted) return undefined;
       const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** shelf.failures++);
@@ -304,49 +268,6 @@ export class MachinePool {
       failed: () => this.#templates.discard(template),
       [Symbol.asyncDispose]: async () => {},
     };
-  }
-
-  async #restoreFrom(
-    source: RestoreSource,
-    { memoryBytes, stock }: PoolRequest,
-    signal: AbortSignal,
-  ): Promise<PooledMachine> {
-    const { limits, image, meters, driver } = this.#parts;
-    const began = performance.now();
-    const stack = new AsyncDisposableStack();
-    const died = new AbortController();
-    try {
-      const { token } = source;
-      const id = newSandboxId(REGION);
-      const guest = { id, region: REGION, memoryBytes, env: {} };
-      const init = () => guestInit(guest, image, { port: AGENT_PORT, token }, limits);
-      const request = { id, memoryBytes, source, init, ahead: true };
-      const place = await startMachine(this.#parts, request, stack, signal);
-      place.machine.exited.then(({ reason, detail }) =>
-        died.abort(new Error(`the machine ended (${reason}): ${detail ?? ""}`))
-      );
-      const agent = { host: place.slot.guestAddress, port: AGENT_PORT, token };
-      const wanted = AbortSignal.any([signal, died.signal]);
-      await waitForAgent(agent, wanted);
-      const own = { token: newAgentToken(), machineId: newMachineId() };
-      const common = { slot: place.slot, parts: this.#parts, ...own };
-      // A user's template has its own idea of what is to be done when a machine becomes somebody's.
-      const identity = stock || this.#region === undefined
-        ? undefined
-        : { id: newSandboxId(this.#region), region: this.#region };
-      const told = () =>
-        identity
-          ? guestIdentity({ ...identity, memoryBytes }, { ...common, envs: { env: {} } })
-          : guestIdentity(guest, { ...common, envs: {}, stage: "waiting" });
-      await identifyGuest(agent, told, wanted);
-      const greeting = await this.#parts.greet?.({ ...agent, token: own.token }, wanted);
-      if (greeting) stack.use(greeting);
-      meters.restored(driver.name, "ahead", performance.now() - began);
-      return { memoryBytes, place, identity, greeting, ...own, stack, died: died.signal };
-    } catch (error) {
-      await stack.disposeAsync();
-      throw error;
-    }
   }
 
   /** False when there is no place for it any more. */

@@ -13,7 +13,7 @@ import { explainCreateFailure } from "./_create_failure.ts";
 import type { DriverRoom } from "./_driver_rooms.ts";
 import { refuseWithoutDisk } from "./_host_room.ts";
 import { IdleWatch } from "./_idle_watch.ts";
-import type { PooledMachine } from "./_machine_pool.ts";
+import type { PooledMachine } from "./_pooled_machine.ts";
 import { type Pausable, type PausedMachines, Pausing } from "./_pausing.ts";
 import { quietMoment } from "./_quiet_moment.ts";
 import { refuseStandstill } from "./_refuse_standstill.ts";

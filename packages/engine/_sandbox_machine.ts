@@ -10,7 +10,7 @@ import { AGENT_PORT, guestInit } from "./_guest_init.ts";
 import { identifyGuest } from "./_identify_guest.ts";
 import { knowsItself } from "./_knows_itself.ts";
 import { newMachineId } from "./_machine_id.ts";
-import type { PooledMachine } from "./_machine_pool.ts";
+import type { PooledMachine } from "./_pooled_machine.ts";
 import { restoreDeadlineMs } from "./_restore_deadline.ts";
 import { type EngineParts, type MachineInPlace, startMachine } from "./_sandbox_resources.ts";
 import type { TemplateStore } from "./_template_store.ts";

@@ -1,4 +1,5 @@
-import type { MachinePool, PooledMachine } from "./_machine_pool.ts";
+import type { MachinePool } from "./_machine_pool.ts";
+import type { PooledMachine } from "./_pooled_machine.ts";
 import type { NewSandbox } from "./engine.ts";
 import type { RestoreSource } from "./restore_source.ts";
 import { needsColdLaunch } from "./volumes/cold_launch.ts";
