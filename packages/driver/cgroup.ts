@@ -11,6 +11,8 @@ export interface CgroupLimits {
 }
 
 const CPU_PERIOD_US = 100_000;
+/** For a killed process to end, and for the kernel to see that a cgroup is empty. */
+const DEADLINE_MS = 10_000;
 /** Between two looks at whether what was killed has ended: somebody waits for each of them. */
 const LONGEST_LOOK_MS = 4;
 /** What v1 takes for a weight of v2: 1024 is the usual one there. */
@@ -134,7 +136,7 @@ export class Cgroup {
   }
 
   /** SIGKILL to everything inside until nothing is left. Throws when that takes too long. */
-  async kill(deadlineMs: number): Promise<void> {
+  async kill(deadlineMs = DEADLINE_MS): Promise<void> {
     const end = performance.now() + deadlineMs;
     if (this.path.version === 2) writeIfPresent(this.#file("memory", "cgroup.kill"), 1);
     for (let wait = 1;; wait = Math.min(wait * 2, LONGEST_LOOK_MS)) {
@@ -173,7 +175,7 @@ export class Cgroup {
   }
 
   /** Removes the cgroup, which must be empty; the kernel may take a moment to see that it is. */
-  async remove(deadlineMs: number): Promise<void> {
+  async remove(deadlineMs = DEADLINE_MS): Promise<void> {
     const end = performance.now() + deadlineMs;
     for (const directory of this.directories) {
       for (let wait = 1;; wait = Math.min(wait * 2, 50)) {

@@ -148,8 +148,8 @@ export class ConformanceHost implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.cgroup.kill(10_000);
-    await this.cgroup.remove(5_000);
+    await this.cgroup.kill();
+    await this.cgroup.remove();
     await runCommand(["ip", "link", "del", this.#namespace]);
     await runCommand(["ip", "netns", "del", this.#namespace]);
     await Deno.remove(this.#workDir, { recursive: true });

@@ -1,7 +1,6 @@
 import type { Cgroup } from "./cgroup.ts";
 import { sleep } from "./sleep.ts";
 
-const KILL_DEADLINE_MS = 10_000;
 const EXIT_DEADLINE_MS = 5_000;
 
 /**
@@ -36,7 +35,7 @@ export class Ending {
 export async function endProcesses(
   { id, cgroup, exited }: { id: string; cgroup: Cgroup; exited: Promise<unknown> },
 ): Promise<void> {
-  await cgroup.kill(KILL_DEADLINE_MS);
+  await cgroup.kill();
   const ended = await Promise.race([
     exited.then(() => true),
     sleep(EXIT_DEADLINE_MS).then(() => false),

@@ -5,8 +5,6 @@ interface Note {
   cgroup: string;
 }
 
-const KILL_DEADLINE_MS = 10_000;
-
 /**
  * Which machines a driver has started, in files: written before a machine starts and removed after it
  * ended, so that a later daemon finds every one that an earlier one left.
@@ -40,7 +38,7 @@ export class MachineNotes {
     for (const id of this.#noted()) {
       signal.throwIfAborted();
       const note = this.#read(id);
-      if (note) await new Cgroup(note.cgroup).kill(KILL_DEADLINE_MS);
+      if (note) await new Cgroup(note.cgroup).kill();
       await forget(id);
       reaped.push(id);
     }

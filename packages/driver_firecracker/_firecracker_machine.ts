@@ -24,7 +24,6 @@ import type { Jail } from "./_jail.ts";
 import { killVmm, type Vmm } from "./_vmm.ts";
 
 const MiB = 1024 * 1024;
-const KILL_DEADLINE_MS = 10_000;
 const DETAIL_CHARACTERS = 4_000;
 /** How often a VMM is asked whether it is still there. */
 const ASK_EVERY_MS = 15_000;
@@ -174,7 +173,7 @@ export class FirecrackerMachine implements Machine {
     log.warn("Firecracker does not answer", { sandbox: this.id, error: String(error) });
     this.#hung = true;
     killVmm(vmm.child);
-    await cgroup.kill(KILL_DEADLINE_MS).catch(() => {});
+    await cgroup.kill().catch(() => {});
   }
 
   usage(): Promise<MachineUsage> {

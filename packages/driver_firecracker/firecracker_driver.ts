@@ -273,7 +273,7 @@ class FirecrackerDriver implements Driver {
       await options.begin(vmm);
     } catch (error) {
       if (vmm) killVmm(vmm.child);
-      await cgroup.kill(10_000);
+      await cgroup.kill();
       await vmm?.child.status;
       halt[Symbol.dispose]();
       vmm?.release();

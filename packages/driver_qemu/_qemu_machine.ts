@@ -47,7 +47,6 @@ export interface QemuMachineParts {
   forget: () => Promise<void>;
 }
 
-const KILL_DEADLINE_MS = 10_000;
 const DETAIL_CHARACTERS = 4_000;
 /** How often QEMU is asked whether it is still there. */
 const ASK_EVERY_MS = 15_000;
@@ -195,7 +194,7 @@ export class QemuMachine implements Machine {
       this.#parts.log.warn("QEMU does not answer", { sandbox: this.id, error: String(error) });
       this.#hung = true;
       this.#kill();
-      await this.#parts.cgroup.kill(KILL_DEADLINE_MS).catch(() => {});
+      await this.#parts.cgroup.kill().catch(() => {});
     }
   }
 

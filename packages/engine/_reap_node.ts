@@ -2,8 +2,6 @@ import { Cgroup, type CgroupHost, childCgroups, type Driver, type Log } from "@p
 import { removeTree } from "./_sandbox_resources.ts";
 import type { RecordStore } from "./engine.ts";
 
-const KILL_DEADLINE_MS = 10_000;
-
 /**
  * Ends and removes what an earlier engine of this data directory left behind, except for networks
  * (they are swept with their claims) and paused sandboxes, which have no machine. Idempotent. Disks and loop devices go with the processes that
@@ -26,8 +24,8 @@ export async function reapNode(options: {
   for (const name of groups) {
     options.signal.throwIfAborted();
     const cgroup = new Cgroup(`${options.cgroupParent}/${name}`, options.cgroups);
-    await cgroup.kill(KILL_DEADLINE_MS);
-    await cgroup.remove(KILL_DEADLINE_MS);
+    await cgroup.kill();
+    await cgroup.remove();
   }
   await removeTree(options.directory);
   const records = options.records.unfinished().filter(({ state }) => state !== "paused");

@@ -80,7 +80,6 @@ export const USUAL_WEIGHT = 100;
 
 /** For one step of taking things away; the longest of them is ending the processes. */
 const STEP_DEADLINE_MS = 30_000;
-const CGROUP_DEADLINE_MS = 10_000;
 
 /**
  * Takes what a machine needs and starts it. Each thing is noted on `stack` before it is taken (a
@@ -122,8 +121,8 @@ export async function startMachine(
 
   const cgroup = new Cgroup(`${parts.cgroupParent}/${request.id}`, parts.cgroups);
   step("cgroup", async () => {
-    await cgroup.kill(CGROUP_DEADLINE_MS);
-    await cgroup.remove(CGROUP_DEADLINE_MS);
+    await cgroup.kill();
+    await cgroup.remove();
   });
   const { machineMemoryBytes = 0 } = parts.driver.traits;
   cgroup.create({
