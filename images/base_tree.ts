@@ -3,6 +3,8 @@ import { recipe } from "./recipe.ts";
 import { runChild } from "./run_child.ts";
 import { cleanTree } from "./clean_tree.ts";
 import type { HostPrograms } from "./host_programs.ts";
+import { ImageBuildError } from "./image_build_error.ts";
+import { prelink } from "./prelink.ts";
 
 export interface BaseTreeOptions {
   /** An absent or empty directory beside its final place, on the same filesystem. */
@@ -55,13 +57,21 @@ export async function buildBaseTree(options: BaseTreeOptions): Promise<void> {
   );
   onProgress(90, "adding Deno, Node and npm");
   await addUser(into, options);
-  await Deno.copyFile(programs.deno.path, join(into, "usr/bin/deno"));
-  await Deno.chmod(join(into, "usr/bin/deno"), 0o755);
+  await addDeno(join(into, "usr/bin/deno"), programs.deno.path);
   await Deno.copyFile(programs.node.path, join(into, "usr/local/bin/node"));
   await Deno.chmod(join(into, "usr/local/bin/node"), 0o755);
   await addNpm(into, programs.npm.path, options);
   await cleanTree(into);
   onProgress(100, "the base tree is complete");
+}
+
+async function addDeno(target: string, source: string): Promise<void> {
+  try {
+    await Deno.writeFile(target, prelink(await Deno.readFile(source)));
+  } catch (cause) {
+    throw new ImageBuildError(`Deno cannot be prelinked: ${(cause as Error).message}`, { cause });
+  }
+  await Deno.chmod(target, 0o755);
 }
 
 async function addUser(root: string, options: BaseTreeOptions): Promise<void> {
