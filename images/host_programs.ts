@@ -7,7 +7,7 @@ export interface HostProgram {
   version: string;
 }
 
-/** The programs that come from pinned npm packages and are copied into the guest as they are. */
+/** The programs that come from pinned npm packages and are copied into the guest, Deno prelinked. */
 export interface HostPrograms {
   deno: HostProgram;
   node: HostProgram;

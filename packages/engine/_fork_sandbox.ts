@@ -7,8 +7,8 @@ import type { Sandbox } from "./_sandbox.ts";
 import type { RestoreSource } from "./restore_source.ts";
 import type { ForkRequest, RunningSandbox, SandboxSpec } from "./engine.ts";
 
-/** Restoring more at once makes each of them slower and the host no faster. */
-const AT_ONCE = 4;
+/** One for each processor: restoring more at once makes each of them slower and the host no faster. */
+const AT_ONCE = Math.min(8, Math.max(2, navigator.hardwareConcurrency));
 const AHEAD = Math.max(1, navigator.hardwareConcurrency - 1);
 const ATTEMPTS = 3;
 const BETWEEN_ATTEMPTS_MS = 300;
