@@ -99,7 +99,7 @@ Deno.test("a head that is too large or too slow is refused", async () => {
 });
 
 Deno.test("an upload that stands still is given up, one that moves is not", async () => {
-  await using ingress = await serveIngress({ gatewayStallMs: 300 });
+  await using ingress = await serveIngress({ gatewayStallMs: 1_500 });
   await using guest = await rawGuest((socket, received) => {
     if (received.endsWith("END")) socket.write(OK);
   });
@@ -111,7 +111,7 @@ Deno.test("an upload that stands still is given up, one that moves is not", asyn
   using moving = await rawVisitor(ingress, host);
   moving.send(head);
   for (const part of ["abc", "def", "ghi", "END"]) {
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await new Promise((resolve) => setTimeout(resolve, 500));
     moving.send(part);
   }
   assert.match(await moving.until(/ok$/), /^HTTP\/1\.1 200 /);
