@@ -7,18 +7,21 @@ const MiB = 1024 * 1024;
 export interface HostRoom {
   diskBytes: number;
   memoryBytes: number;
+  /** What the kernel still lets start, of all programs on the host. */
+  threads: number;
 }
 
 /**
- * Disks and memory of sandboxes are promised, not set aside: they grow as guests use them. So a
- * creation is refused while the host has too little of either left for those that run already.
+ * Disks, memory and threads of sandboxes are promised, not set aside: they grow as guests use them. So a
+ * creation is refused while the host has too little of any left for those that run already: a sentry that cannot
+ * start a thread ends with its sandbox.
  */
 export async function refuseWithoutRoom(
   directory: string,
-  limits: Pick<LimitValues, "hostFreeDiskBytes" | "hostFreeMemoryMb">,
+  limits: Pick<LimitValues, "hostFreeDiskBytes" | "hostFreeMemoryMb" | "hostFreeThreads">,
   measure: (directory: string) => Promise<HostRoom> = measureRoom,
 ): Promise<void> {
-  const { diskBytes, memoryBytes } = await measure(directory);
+  const { diskBytes, memoryBytes, threads } = await measure(directory);
   if (diskBytes < limits.hostFreeDiskBytes) {
     throw new PaddockError("CAPACITY_EXHAUSTED", {
       message: `This host has ${inMiB(diskBytes)} of disk left and keeps ` +
@@ -29,6 +32,13 @@ export async function refuseWithoutRoom(
     throw new PaddockError("CAPACITY_EXHAUSTED", {
       message: `This host has ${inMiB(memoryBytes)} of memory left and keeps ` +
         `${limits.hostFreeMemoryMb} MiB free (limits.hostFreeMemoryMb).`,
+    });
+  }
+  if (threads < limits.hostFreeThreads) {
+    throw new PaddockError("CAPACITY_EXHAUSTED", {
+      message:
+        `This host can start ${Math.max(0, threads)} more threads (kernel.pid_max) and keeps ` +
+        `${limits.hostFreeThreads} of them free (limits.hostFreeThreads).`,
     });
   }
 }
@@ -55,7 +65,16 @@ async function measureRoom(directory: string): Promise<HostRoom> {
     diskBytes: bavail * bsize,
     // A kernel that does not tell has no bound here.
     memoryBytes: available ? Number(available[1]) * 1024 : Infinity,
+    threads: threadsLeft(),
   };
+}
+
+function threadsLeft(): number {
+  // Threads that run now, and after the slash all that there are.
+  const there = / \d+\/(\d+) /.exec(readFileSync("/proc/loadavg", "utf8"));
+  const most = ["pid_max", "threads-max"]
+    .map((name) => Number(readFileSync(`/proc/sys/kernel/${name}`, "utf8")));
+  return there ? Math.min(...most) - Number(there[1]) : Infinity;
 }
 
 function inMiB(bytes: number): string {

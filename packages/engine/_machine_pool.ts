@@ -216,7 +216,12 @@ export class MachinePool {
     const underWay = [...this.#shelves.values()].reduce((sum, shelf) => sum + shelf.underWay, 0);
     if ((waiting.length + underWay) * each > limits.poolMemoryMb * MiB) return false;
     // What waits must never be what keeps somebody else out.
-    const floor = { ...limits, hostFreeMemoryMb: 2 * limits.hostFreeMemoryMb };
+    const { hostFreeMemoryMb, hostFreeThreads } = limits;
+    const floor = {
+      ...limits,
+      hostFreeMemoryMb: 2 * hostFreeMemoryMb,
+      hostFreeThreads: 2 * hostFreeThreads,
+    };
     return await refuseWithoutRoom(directory, floor).then(() => true, () => false);
   }
 

@@ -181,6 +181,13 @@ export const limits = {
     "memory of the host that must be available for another sandbox to be created",
     { min: 0 },
   ),
+  hostFreeThreads: limit(
+    "hostFreeThreads",
+    4_096,
+    "count",
+    "threads that the host must be able to start (kernel.pid_max) for another sandbox to be created",
+    { min: 0 },
+  ),
   daemonLogBytes: limit(
     "daemonLogBytes",
     10 * MiB,
