@@ -183,7 +183,7 @@ export const limits = {
   ),
   hostFreeThreads: limit(
     "hostFreeThreads",
-    4_096,
+    8_192,
     "count",
     "threads that the host must be able to start (kernel.pid_max) for another sandbox to be created",
     { min: 0 },

@@ -8,6 +8,7 @@ export async function systemChecks(): Promise<Check[]> {
     rights(),
     await cgroups(),
     memory(),
+    threads(),
     processors(),
   ];
 }
@@ -72,6 +73,18 @@ function memory(): Check {
   // One sandbox of the default size must fit beside the daemon.
   if (available >= 768 * 1024 ** 2) return ok("memory", text);
   return warning("memory", text, "one default sandbox may take 512 MiB: free some memory");
+}
+
+/** What bounds the sandboxes of a host that has memory enough. */
+function threads(): Check {
+  const most = Math.min(
+    ...["pid_max", "threads-max"].map((name) =>
+      Number(Deno.readTextFileSync(`/proc/sys/kernel/${name}`))
+    ),
+  );
+  const text = `${most} at most; an idle sandbox on gVisor has some 80`;
+  if (most >= 32_768) return ok("threads", text);
+  return warning("threads", text, "sysctl -w kernel.pid_max=4194304");
 }
 
 function processors(): Check {
