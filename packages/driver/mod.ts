@@ -56,4 +56,5 @@ export {
 } from "./volume_image.ts";
 export { volumeImages } from "./volume_images.ts";
 export { UnixListener, UnixSocket } from "./unix_socket.ts";
+export { mostThreads } from "./most_threads.ts";
 export { sleep } from "./sleep.ts";

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
+import { mostThreads } from "@paddock/driver";
 import { type LimitValues, PaddockError } from "@paddock/protocol";
 
 const MiB = 1024 * 1024;
@@ -72,9 +73,7 @@ async function measureRoom(directory: string): Promise<HostRoom> {
 function threadsLeft(): number {
   // Threads that run now, and after the slash all that there are.
   const there = / \d+\/(\d+) /.exec(readFileSync("/proc/loadavg", "utf8"));
-  const most = ["pid_max", "threads-max"]
-    .map((name) => Number(readFileSync(`/proc/sys/kernel/${name}`, "utf8")));
-  return there ? Math.min(...most) - Number(there[1]) : Infinity;
+  return there ? mostThreads() - Number(there[1]) : Infinity;
 }
 
 function inMiB(bytes: number): string {

@@ -1,3 +1,4 @@
+import { mostThreads } from "@paddock/driver";
 import { formatBytes } from "../format.ts";
 import { type Check, missing, ok, warning } from "./check.ts";
 
@@ -77,11 +78,7 @@ function memory(): Check {
 
 /** What bounds the sandboxes of a host that has memory enough. */
 function threads(): Check {
-  const most = Math.min(
-    ...["pid_max", "threads-max"].map((name) =>
-      Number(Deno.readTextFileSync(`/proc/sys/kernel/${name}`))
-    ),
-  );
+  const most = mostThreads();
   const text = `${most} at most; an idle sandbox on gVisor has some 80`;
   if (most >= 32_768) return ok("threads", text);
   return warning("threads", text, "sysctl -w kernel.pid_max=4194304");
